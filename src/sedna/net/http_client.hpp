@@ -1,0 +1,75 @@
+// A blocking HTTP/1.1 client over net::Stream with a keep-alive pool. Each call runs its connection's coroutines on the
+// calling thread: no thread is started, nothing is handed over, one absolute deadline bounds resolve, connect, TLS,
+// send and receive. Many threads may call one client; each call uses one connection.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "sedna/base/clock.hpp"
+#include "sedna/net/http.hpp"
+
+namespace sedna::net {
+
+/// How to trust and identify over TLS. Empty ca_file: the system's authorities.
+struct TlsClientOptions {
+  std::string ca_file;
+  std::string cert_file;  ///< client certificate (mTLS), with key_file
+  std::string key_file;
+  bool verify = true;
+};
+
+struct HttpClientOptions {
+  TlsClientOptions tls;
+  std::string bearer_token;  ///< sent as Authorization when not empty; never logged; never sent to another host
+  std::string user_agent = "sedna/0.1";
+  std::size_t max_idle = 16;                                   ///< connections kept
+  SteadyClock::duration idle_timeout = std::chrono::seconds(60);
+  SteadyClock::duration connect_timeout = std::chrono::seconds(5);
+  std::size_t max_response_header = 64 * 1024;
+  std::size_t max_response_body = std::size_t{1} << 30;
+};
+
+/// What went wrong, and whether the server can have begun to execute the request (a retry is safe only when not).
+struct TransportFailure {
+  Error error;
+  bool may_have_executed = true;
+};
+
+/// One of the two is set.
+struct HttpOutcome {
+  std::optional<HttpResponse> response;
+  std::optional<TransportFailure> failure;
+};
+
+/// Where a response body goes instead of memory: called with each piece in order; throw to stop.
+using BodySink = std::function<void(std::span<const std::byte>)>;
+
+class HttpClient {
+ public:
+  /// `origin`: http(s)://host:port, the only server this client talks to.
+  explicit HttpClient(std::string_view origin, HttpClientOptions options = {});
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// One exchange, no retry (but for one fresh connection when a kept one turns out closed before any byte was sent back
+  /// and the method is idempotent or nothing of the request was accepted). Never throws for outside causes. Thread-safe.
+  HttpOutcome exchange(const HttpRequest& request, Deadline deadline);
+  /// As exchange; a 2xx body streams into `sink` (response.body stays empty).
+  HttpOutcome exchange_to(const HttpRequest& request, Deadline deadline, const BodySink& sink);
+  /// Closes kept connections (after fork in the child they are dropped without a word by themselves).
+  void close_idle();
+  const Url& origin() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// GET/HEAD helper for the simple cases (health, metadata): follows up to 5 redirects, throws Error.
+HttpResponse http_get(std::string_view url, Deadline deadline, const HttpClientOptions& options = {});
+
+}  // namespace sedna::net
