@@ -46,6 +46,8 @@ struct HttpOutcome {
 
 /// Where a response body goes instead of memory: called with each piece in order; throw to stop.
 using BodySink = std::function<void(std::span<const std::byte>)>;
+/// Called once with status and headers before the first piece of a streamed body (206 or 200? which ETag?); throw to stop.
+using HeadSink = std::function<void(const HttpResponse&)>;
 
 class HttpClient {
  public:
@@ -58,8 +60,10 @@ class HttpClient {
   /// One exchange, no retry (but for one fresh connection when a kept one turns out closed before any byte was sent back
   /// and the method is idempotent or nothing of the request was accepted). Never throws for outside causes. Thread-safe.
   HttpOutcome exchange(const HttpRequest& request, Deadline deadline);
-  /// As exchange; a 2xx body streams into `sink` (response.body stays empty).
-  HttpOutcome exchange_to(const HttpRequest& request, Deadline deadline, const BodySink& sink);
+  /// As exchange; a 2xx body streams into `sink` (response.body stays empty; max_response_body does not bound it) after
+  /// `head`, if set, has seen the header. What `head` or `sink` throws comes out of this call, the connection dropped.
+  HttpOutcome exchange_to(const HttpRequest& request, Deadline deadline, const BodySink& sink,
+                          const HeadSink& head = {});
   /// Closes kept connections (after fork in the child they are dropped without a word by themselves).
   void close_idle();
   const Url& origin() const;
