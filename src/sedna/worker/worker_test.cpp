@@ -1,0 +1,134 @@
+// The environment contract (the recorded vectors of upstream's Context, carried over) and Python's JSON spelling.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sedna/base/error.hpp"
+#include "sedna/worker/context.hpp"
+#include "sedna/worker/lc_client.hpp"
+#include "sedna/worker/python_json.hpp"
+
+namespace sedna::worker {
+namespace {
+
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+TEST(Context, GetParametersAsRecorded) {
+  struct Case {
+    Variables variables;
+    std::string name;
+    std::optional<std::string> expected;
+  };
+  const std::vector<Case> cases{
+      {{}, "zz_q", std::nullopt},
+      {{{"zz_q", "1"}}, "zz_q", "1"},
+      {{{"ZZ_Q", "2"}}, "zz_q", "2"},
+      {{{"zz_q", "1"}, {"ZZ_Q", "2"}}, "zz_q", "1"},
+      {{{"zz_q", ""}}, "zz_q", std::nullopt},
+      {{{"zz_q", ""}, {"ZZ_Q", "2"}}, "zz_q", "2"},
+      {{{"Zz_Q", "3"}}, "zz_q", std::nullopt},
+      {{{"Zz_Q", "3"}}, "Zz_Q", "3"},
+      {{{"zz_q", "0"}}, "ZZ_Q", std::nullopt},
+      {{{"zz_q", " "}}, "zz_q", " "},
+      {{{"zz_q", "\u00e9"}}, "zz_q", "\u00e9"},
+      {{{"ZZ-Q", "1"}}, "zz-q", "1"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(Context(c.variables).get(c.name), c.expected) << c.name;
+}
+
+TEST(Context, AlgorithmAsRecorded) {
+  const auto parameters = [](std::string text) {
+    return Context({{"HEM_NAME", "IBT"}, {"HEM_PARAMETERS", std::move(text)}}).algorithm("HEM")->parameters;
+  };
+  using Map = std::map<std::string, std::string, std::less<>>;
+  EXPECT_FALSE(Context(Variables{}).algorithm("HEM"));
+  EXPECT_FALSE(Context(Variables{{"HEM_NAME", ""}, {"HEM_PARAMETERS", "[]"}}).algorithm("HEM"));
+  EXPECT_EQ(Context(Variables{{"HEM_NAME", "IBT"}}).algorithm("hem")->name, "IBT");
+  EXPECT_EQ(parameters(R"([{"key": "a", "value": "1"}])"), (Map{{"a", "1"}}));
+  EXPECT_EQ(parameters(R"([{"key": "a", "value": "1"}, {"key": "a", "value": "2"}])"), (Map{{"a", "2"}}));
+  EXPECT_EQ(parameters(R"([{"key": "a"}])"), (Map{{"a", ""}}));
+  EXPECT_EQ(parameters(R"([{"key": "a", "value": null}])"), (Map{{"a", ""}}));
+  EXPECT_EQ(parameters(R"([{"value": "1"}])"), Map{});
+  EXPECT_EQ(parameters(R"([{"key":"a","value":"1"},2])"), Map{});
+  for (const auto* ignored : {"x", "null", "[]", "[1]", "{\"a\": 1}", "\"text\""}) EXPECT_EQ(parameters(ignored), Map{}) << ignored;
+  EXPECT_EQ(parameters(R"([{"key":"a","value":"é"}])"), (Map{{"a", "é"}}));
+}
+
+TEST(Context, NumbersNameTheVariable) {
+  const Context context({{"LC_PERIOD", "soon"}, {"PORT", "70000"}, {"FLAG", "perhaps"}, {"GOOD", "2.5"}, {"YES", "True"}});
+  EXPECT_DOUBLE_EQ(context.get_number("GOOD", 1, 0, 10), 2.5);
+  EXPECT_DOUBLE_EQ(context.get_number("NONE", 1, 0, 10), 1);
+  EXPECT_TRUE(context.get_flag("YES", false));
+  const auto subject = [](auto&& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return error.subject();
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(subject([&] { context.get_number("LC_PERIOD", 30, 0, 100); }), "LC_PERIOD");
+  EXPECT_EQ(subject([&] { context.get_integer("PORT", 1, 1, 65535); }), "PORT");
+  EXPECT_EQ(subject([&] { context.get_flag("FLAG", true); }), "FLAG");
+}
+
+TEST(Context, UpstreamDefaults) {
+  const Context context{Variables{}};
+  EXPECT_EQ(context.job_name(), "sedna");
+  EXPECT_EQ(context.worker_name(), "sedna");
+  EXPECT_EQ(context.namespace_name(), "sedna");
+  EXPECT_EQ(context.lc_server(), "http://127.0.0.1:9100");
+}
+
+TEST(ForkGeneration, RisesInTheChildOnly) {
+  const auto before = fork_generation();
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) _exit(fork_generation() == before + 1 ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_EQ(fork_generation(), before);
+}
+
+TEST(PythonJson, FloatsAsRepr) {
+  const auto repr = [](double value) {
+    std::string out;
+    append_python_float(out, value);
+    return out;
+  };
+  EXPECT_EQ(repr(0), "0.0");
+  EXPECT_EQ(repr(-0.0), "-0.0");
+  EXPECT_EQ(repr(1), "1.0");
+  EXPECT_EQ(repr(0.2), "0.2");
+  EXPECT_EQ(repr(0.2F), "0.20000000298023224");
+  EXPECT_EQ(repr(123456.75), "123456.75");
+  EXPECT_EQ(repr(1e15), "1000000000000000.0");
+  EXPECT_EQ(repr(1e16), "1e+16");
+  EXPECT_EQ(repr(1.5e16), "1.5e+16");
+  EXPECT_EQ(repr(0.0001), "0.0001");
+  EXPECT_EQ(repr(0.00001), "1e-05");
+  EXPECT_EQ(repr(-1.25e-7), "-1.25e-07");
+  EXPECT_EQ(repr(1.7976931348623157e308), "1.7976931348623157e+308");
+  EXPECT_EQ(repr(5e-324), "5e-324");
+  EXPECT_EQ(repr(1.0 / 3), "0.3333333333333333");
+}
+
+TEST(PythonJson, StringsAreAscii) {
+  std::string out;
+  append_python_string(out, "a\"\\\n\t\x01 é \U0001F600 \xFF");
+  EXPECT_EQ(out, R"("a\"\\\n\t\u0001 \u00e9 \ud83d\ude00 \ufffd")");
+}
+
+TEST(WorkerInfo, BodyOfATrainingReport) {
+  WorkerInfo info{"w", "default", "job", "incrementallearningjob", "train", "completed", "[]", std::nullopt};
+  EXPECT_EQ(worker_info_body(info),
+            R"({"name": "w", "namespace": "default", "ownerName": "job", "ownerKind": "incrementallearningjob", )"
+            R"("kind": "train", "status": "completed", "results": []})");
+}
+
+TEST(LcClient, RefusesWhatIsNoUrl) { EXPECT_THROW(LcClient("localhost:9100"), Error); }
+
+}  // namespace
+}  // namespace sedna::worker
