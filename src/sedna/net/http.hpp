@@ -1,6 +1,8 @@
 // HTTP messages as values, shared by the server core and the client. Bodies are slices of shared bytes, never copied.
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +47,7 @@ struct HttpRequest {
   std::string target = "/";
   Headers headers;
   std::vector<Bytes> body;
+  bool idempotent = false;  ///< safe to repeat although its method is not (a POST that computes something)
   std::size_t body_size() const;
 };
 
@@ -58,7 +61,10 @@ struct Url {
 };
 
 /// Refuses user:password@, control characters, spaces, ports out of range. The error's subject is the URL without its query.
+/// Bytes above ASCII in the path are escaped, a fragment is dropped. Scheme and host become lower case.
 Result<Url> parse_url(std::string_view text);
+/// What a Location field or a link means seen from `base`: a whole URL, //host/path, /path, ?query or a relative path.
+Result<Url> resolve_reference(const Url& base, std::string_view reference);
 
 /// %XX decoding (with `plus_is_space` as in queries); an error for a broken escape or an embedded NUL.
 Result<std::string> percent_decode(std::string_view text, bool plus_is_space = false);

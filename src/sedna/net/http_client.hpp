@@ -1,11 +1,13 @@
-// A blocking HTTP/1.1 client over net::Stream with a keep-alive pool. Each call runs its connection's coroutines on the
-// calling thread: no thread is started, nothing is handed over, one absolute deadline bounds resolve, connect, TLS,
-// send and receive. Many threads may call one client; each call uses one connection.
+// A blocking HTTP/1.1 client with a keep-alive pool. Each call drives its own connection on the calling thread (write, poll,
+// read: no event loop, nothing handed over); one absolute deadline bounds resolve, connect, TLS, send and receive. No thread
+// is started but for looking up a host name. Many threads may call one client; each call uses one connection.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "sedna/base/clock.hpp"
@@ -32,7 +34,10 @@ struct HttpClientOptions {
   std::size_t max_response_body = std::size_t{1} << 30;
 };
 
-/// What went wrong, and whether the server can have begun to execute the request (a retry is safe only when not).
+/// What went wrong, and whether the server can have executed the request: true once all of it was handed to the kernel (a
+/// retry of what is not idempotent is safe only when false). Codes: kUnavailable (refused, reset, closed, unresolvable),
+/// kDeadlineExceeded, kDataLoss (the answer is not HTTP), kResourceExhausted (larger than a limit), kUnauthenticated (TLS
+/// trust), kInvalidArgument (the request itself). The subject is the URL without its query.
 struct TransportFailure {
   Error error;
   bool may_have_executed = true;
@@ -51,7 +56,7 @@ using HeadSink = std::function<void(const HttpResponse&)>;
 
 class HttpClient {
  public:
-  /// `origin`: http(s)://host:port, the only server this client talks to.
+  /// `origin`: http(s)://host:port, the only server this client talks to. Throws Error for a bad URL or TLS file.
   explicit HttpClient(std::string_view origin, HttpClientOptions options = {});
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
