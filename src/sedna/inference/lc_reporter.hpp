@@ -20,7 +20,7 @@ struct LcReporterOptions {
   std::string lc_server;  ///< http://host:port; empty: nothing is ever sent and no thread started
   SteadyClock::duration period = std::chrono::seconds(30);
   std::string worker_name, namespace_name, job_name;
-  SteadyClock::duration timeout = std::chrono::seconds(5);  ///< of one report
+  SteadyClock::duration timeout = std::chrono::seconds(3);  ///< of one report; bounds the destructor too
   const Clock* clock = &Clock::real();  ///< for the times in the body
 };
 

@@ -6,10 +6,9 @@
 #include <charconv>
 #include <cmath>
 
-#include <boost/json.hpp>
-
 #include "sedna/base/error.hpp"
 #include "sedna/base/log.hpp"
+#include "sedna/json/json.hpp"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX names it and declares it nowhere
 
@@ -29,10 +28,10 @@ std::string upper(std::string_view text) {
 }
 
 /// A parameter's value as the filters read it: text. Numbers keep the digits they were written with where that is possible.
-std::string value_text(const boost::json::value& value) {
+std::string value_text(const json::value& value) {
   if (value.is_string()) return std::string(value.get_string());
   if (value.is_null()) return {};
-  return boost::json::serialize(value);
+  return json::write(value, json::WriteOptions::python());
 }
 
 std::atomic<std::uint64_t> generation{1};
@@ -107,18 +106,17 @@ std::optional<Algorithm> Context::algorithm(std::string_view prefix) const {
   const std::string variable = std::string(prefix) + "_PARAMETERS";
   const auto text = get(variable);
   if (!text) return algorithm;
-  boost::system::error_code failure;
-  const boost::json::value document = boost::json::parse(*text, failure);
-  if (!failure && document.is_null()) return algorithm;  // what the GM writes for "none"
-  const bool well_formed = !failure && document.is_array() &&
-                           std::ranges::all_of(document.get_array(), [](const auto& entry) { return entry.is_object(); });
+  const Result<json::value> document = json::parse(*text, json::python_options());
+  if (document && document->is_null()) return algorithm;  // what the GM writes for "none"
+  const bool well_formed = document && document->is_array() &&
+                           std::ranges::all_of(document->get_array(), [](const auto& entry) { return entry.is_object(); });
   if (!well_formed) {
     log::warning("Algorithm parameters ignored: not a JSON array of {\"key\": …, \"value\": …} objects",
                  {{"variable", variable}, {"algorithm", algorithm.name}});
     return algorithm;
   }
-  for (const auto& entry : document.get_array()) {
-    const boost::json::object& object = entry.get_object();
+  for (const auto& entry : document->get_array()) {
+    const json::object& object = entry.get_object();
     const auto* key = object.if_contains("key");
     if (key == nullptr) continue;
     std::string key_name = value_text(*key);

@@ -1,7 +1,7 @@
 #include "sedna/worker/lc_client.hpp"
 
+#include "sedna/json/json.hpp"
 #include "sedna/net/http_client.hpp"
-#include "sedna/worker/python_json.hpp"
 
 namespace sedna::worker {
 
@@ -9,9 +9,9 @@ std::string worker_info_body(const WorkerInfo& info) {
   std::string body = "{";
   const auto text = [&](std::string_view key, std::string_view value) {
     if (body.size() > 1) body += ", ";
-    append_python_string(body, key);
+    json::append_string(body, key, true);
     body += ": ";
-    append_python_string(body, value);
+    json::append_string(body, value, true);
   };
   text("name", info.name);
   text("namespace", info.namespace_name);

@@ -1,4 +1,4 @@
-// The environment contract (the recorded vectors of upstream's Context, carried over) and Python's JSON spelling.
+// The environment contract (the recorded vectors of upstream's Context, carried over), and reports to the local controller.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -6,7 +6,6 @@
 #include "sedna/base/error.hpp"
 #include "sedna/worker/context.hpp"
 #include "sedna/worker/lc_client.hpp"
-#include "sedna/worker/python_json.hpp"
 
 namespace sedna::worker {
 namespace {
@@ -90,35 +89,6 @@ TEST(ForkGeneration, RisesInTheChildOnly) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   EXPECT_EQ(fork_generation(), before);
-}
-
-TEST(PythonJson, FloatsAsRepr) {
-  const auto repr = [](double value) {
-    std::string out;
-    append_python_float(out, value);
-    return out;
-  };
-  EXPECT_EQ(repr(0), "0.0");
-  EXPECT_EQ(repr(-0.0), "-0.0");
-  EXPECT_EQ(repr(1), "1.0");
-  EXPECT_EQ(repr(0.2), "0.2");
-  EXPECT_EQ(repr(0.2F), "0.20000000298023224");
-  EXPECT_EQ(repr(123456.75), "123456.75");
-  EXPECT_EQ(repr(1e15), "1000000000000000.0");
-  EXPECT_EQ(repr(1e16), "1e+16");
-  EXPECT_EQ(repr(1.5e16), "1.5e+16");
-  EXPECT_EQ(repr(0.0001), "0.0001");
-  EXPECT_EQ(repr(0.00001), "1e-05");
-  EXPECT_EQ(repr(-1.25e-7), "-1.25e-07");
-  EXPECT_EQ(repr(1.7976931348623157e308), "1.7976931348623157e+308");
-  EXPECT_EQ(repr(5e-324), "5e-324");
-  EXPECT_EQ(repr(1.0 / 3), "0.3333333333333333");
-}
-
-TEST(PythonJson, StringsAreAscii) {
-  std::string out;
-  append_python_string(out, "a\"\\\n\t\x01 é \U0001F600 \xFF");
-  EXPECT_EQ(out, R"("a\"\\\n\t\u0001 \u00e9 \ud83d\ude00 \ufffd")");
 }
 
 TEST(WorkerInfo, BodyOfATrainingReport) {
