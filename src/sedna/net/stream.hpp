@@ -76,7 +76,7 @@ class Stream {
         token, this, buffers);
   }
 
- protected:
+  /// The most buffers that one operation looks at.
   static constexpr std::size_t kMaxBuffers = 16;
 
  private:
