@@ -1,0 +1,16 @@
+"""A stock Keras script: a small network, alone."""
+
+import sys
+
+from networks import samples, small
+from sedna.core.joint_inference import JointInference
+
+model = small()
+model.load_weights(sys.argv[1])
+service = JointInference(estimator=model)
+right = 0
+images, digits = samples("test")
+for image, digit in zip(images, digits):
+    answer = service.inference(image[None])[1]
+    right += int(answer.argmax() == digit)
+print(f"accuracy {right / len(digits):.4f}")
