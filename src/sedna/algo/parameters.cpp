@@ -50,10 +50,12 @@ std::optional<double> parse_number(std::string_view text) {
   const auto [end, status] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
   if (end != rest.data() + rest.size() || rest.empty()) return std::nullopt;
   if (status == std::errc::result_out_of_range) {
-    // Beyond double: Python gives an infinity or zero. from_chars leaves the value alone, so strtod's rule is repeated.
-    const bool negative = rest.front() == '-';
-    const bool tiny = rest.find("e-") != std::string_view::npos || rest.find("E-") != std::string_view::npos;
-    return (negative ? -1.0 : 1.0) * (tiny ? 0.0 : HUGE_VAL);
+    // Beyond double: Python gives an infinity or zero, from_chars does not say which. long double reaches further; where
+    // even that ends, the exponent's sign tells.
+    long double wide = 0;
+    const bool read = std::from_chars(rest.data(), rest.data() + rest.size(), wide).ec == std::errc();
+    const bool tiny = read ? std::fabs(wide) < 1 : rest.find("e-") != rest.npos || rest.find("E-") != rest.npos;
+    return std::copysign(tiny ? 0.0 : HUGE_VAL, rest.front() == '-' ? -1.0 : 1.0);
   }
   if (status != std::errc()) return std::nullopt;
   return value;
