@@ -7,7 +7,8 @@
 
 namespace sedna::algo {
 
-TokenBucket::TokenBucket(double rate, double burst) : rate_(rate), burst_(burst), tokens_(burst) {
+TokenBucket::TokenBucket(double rate, double burst, SteadyClock::time_point now)
+    : rate_(rate), burst_(burst), tokens_(burst), last_(now) {
   if (!(rate >= 0) || std::isinf(rate)) {
     throw Error(ErrorCode::kInvalidArgument, "must be a finite number of 0 or more per second", "rate");
   }
@@ -23,14 +24,23 @@ double TokenBucket::refilled(SteadyClock::time_point now) const {
 }
 
 bool TokenBucket::try_take(SteadyClock::time_point now, double cost) {
-  // Sums of tenths of a second must reach the whole tokens they are worth.
-  constexpr double kRounding = 1e-9;
   const std::lock_guard lock(mutex_);
   tokens_ = refilled(now);
   last_ = std::max(last_, now);
-  if (tokens_ + kRounding * burst_ < std::min(cost, burst_)) return false;
+  if (!enough(tokens_, cost)) return false;
   tokens_ -= cost;
   return true;
+}
+
+bool TokenBucket::can_take(SteadyClock::time_point now, double cost) const {
+  const std::lock_guard lock(mutex_);
+  return enough(refilled(now), cost);
+}
+
+bool TokenBucket::enough(double tokens, double cost) const {
+  // Sums of tenths of a second must reach the whole tokens they are worth.
+  constexpr double kRounding = 1e-9;
+  return tokens + kRounding * burst_ >= std::min(cost, burst_);
 }
 
 void TokenBucket::give_back(double cost) {
