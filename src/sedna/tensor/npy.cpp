@@ -119,8 +119,8 @@ Result<Descr> parse_descr(const std::string& descr) {
     return bad("'" + descr + "' is not read; arrays of bool, int8 … int64, uint8 … uint64, float16, float32, float64, "
                "byte strings (S) and strings (U) are", "descr");
   };
+  if (descr.size() >= 2 && descr[1] == 'O') return bad("holds Python objects (a pickle), which are never read", "descr");
   if (descr.size() < 3 || std::string_view("<>|=").find(descr[0]) == std::string_view::npos) return refused();
-  if (descr[1] == 'O') return bad("holds Python objects (a pickle), which are never read", "descr");
   std::size_t size = 0;
   const auto [end, ec] = std::from_chars(descr.data() + 2, descr.data() + descr.size(), size);
   if (ec != std::errc() || end != descr.data() + descr.size()) return refused();

@@ -39,6 +39,9 @@ struct ZipEntry {
   std::uint64_t header_at = 0;
 };
 
+/// How errors name an array: "file.npz[x.npy]".
+std::string path_of(const ZipEntry& entry) { return "[" + entry.name + "]"; }
+
 /// Sizes beyond 32 bits stand in an extra field.
 Result<void> read_zip64(std::string_view extra, ZipEntry& entry) {
   constexpr std::uint64_t kElsewhere = 0xFFFFFFFF;
@@ -51,7 +54,7 @@ Result<void> read_zip64(std::string_view extra, ZipEntry& entry) {
     if (id != 1) continue;
     for (std::uint64_t* value : {&entry.size, &entry.packed_size, &entry.header_at}) {
       if (*value != kElsewhere) continue;
-      if (field.size() < 8) return bad("has a damaged zip64 field", entry.name);
+      if (field.size() < 8) return bad("has a damaged zip64 field", path_of(entry));
       *value = little(field, 0, 8);
       field.remove_prefix(8);
     }
@@ -89,7 +92,7 @@ Result<std::vector<ZipEntry>> read_directory(std::string_view text, const NpzLim
     if (total > directory.size()) return bad("has a damaged zip directory");
     ZipEntry entry;
     entry.name = directory.substr(kDirectoryEntrySize, name_size);
-    if ((little(directory, 8, 2) & 1) != 0) return bad("is encrypted", entry.name);
+    if ((little(directory, 8, 2) & 1) != 0) return bad("is encrypted", path_of(entry));
     entry.method = little(directory, 10, 2);
     entry.crc = little(directory, 16, 4);
     entry.packed_size = little(directory, 20, 4);
@@ -105,11 +108,11 @@ Result<std::vector<ZipEntry>> read_directory(std::string_view text, const NpzLim
 
 /// One raw deflate stream of exactly `size` bytes.
 Result<Bytes> inflate_entry(const Bytes& packed, const ZipEntry& entry) {
-  if (entry.size / kMaxDeflateRatio > entry.packed_size) return bad("says a size that deflate cannot reach", entry.name);
+  if (entry.size / kMaxDeflateRatio > entry.packed_size) return bad("says a size that deflate cannot reach", path_of(entry));
   AlignedBuffer out(static_cast<std::size_t>(entry.size));
   z_stream stream{};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
-    return Error(ErrorCode::kResourceExhausted, "no memory to inflate", entry.name);
+    return Error(ErrorCode::kResourceExhausted, "no memory to inflate", path_of(entry));
   }
   // zlib counts in 32 bits: feed and drain in pieces.
   constexpr std::size_t kPiece = std::size_t{1} << 30;
@@ -131,7 +134,7 @@ Result<Bytes> inflate_entry(const Bytes& packed, const ZipEntry& entry) {
   }
   inflateEnd(&stream);
   if (state != Z_STREAM_END || drained != entry.size || fed != packed.size()) {
-    return bad("has damaged compressed data", entry.name);
+    return bad("has damaged compressed data", path_of(entry));
   }
   return std::move(out).freeze();
 }
@@ -145,11 +148,11 @@ Result<Bytes> read_entry(const Bytes& file, const ZipEntry& entry) {
   const std::string_view text = file.text();
   if (entry.header_at > text.size() || text.size() - entry.header_at < kLocalHeaderSize ||
       text.compare(static_cast<std::size_t>(entry.header_at), 4, "PK\x03\x04", 4) != 0) {
-    return bad("has no local header where the directory says", entry.name);
+    return bad("has no local header where the directory says", path_of(entry));
   }
   const auto header = static_cast<std::size_t>(entry.header_at);
   const std::uint64_t data = entry.header_at + kLocalHeaderSize + little(text, header + 26, 2) + little(text, header + 28, 2);
-  if (data > text.size() || entry.packed_size > text.size() - data) return bad("reaches beyond the file", entry.name);
+  if (data > text.size() || entry.packed_size > text.size() - data) return bad("reaches beyond the file", path_of(entry));
   const Bytes packed = file.slice(static_cast<std::size_t>(data), static_cast<std::size_t>(entry.packed_size));
   Bytes content = packed;
   if (entry.method == 8) {
@@ -157,11 +160,11 @@ Result<Bytes> read_entry(const Bytes& file, const ZipEntry& entry) {
     if (!inflated) return inflated;
     content = std::move(*inflated);
   } else if (entry.method != 0) {
-    return bad("is packed by method " + std::to_string(entry.method) + "; stored and deflated are read", entry.name);
+    return bad("is packed by method " + std::to_string(entry.method) + "; stored and deflated are read", path_of(entry));
   } else if (entry.size != entry.packed_size) {
-    return bad("is stored with two different sizes", entry.name);
+    return bad("is stored with two different sizes", path_of(entry));
   }
-  if (checksum(content) != entry.crc) return bad("does not match its checksum", entry.name);
+  if (checksum(content) != entry.crc) return bad("does not match its checksum", path_of(entry));
   return content;
 }
 
@@ -174,18 +177,18 @@ Result<std::vector<Tensor>> parse_npz(const Bytes& file, const NpzLimits& limits
   std::set<std::string> names;
   std::uint64_t total = 0;
   for (const ZipEntry& entry : *entries) {
-    if (!entry.name.ends_with(".npy")) return bad("is not a .npy file", entry.name);
+    if (!entry.name.ends_with(".npy")) return bad("is not a .npy file", path_of(entry));
     std::string name = entry.name.substr(0, entry.name.size() - 4);
-    if (!names.insert(name).second) return bad("appears twice", entry.name);
+    if (!names.insert(name).second) return bad("appears twice", path_of(entry));
     if (entry.size > limits.max_total_bytes - total) {
       return Error(ErrorCode::kResourceExhausted,
-                   "the arrays are larger than the limit of " + std::to_string(limits.max_total_bytes) + " bytes", entry.name);
+                   "the arrays are larger than the limit of " + std::to_string(limits.max_total_bytes) + " bytes", path_of(entry));
     }
     total += entry.size;
     const Result<Bytes> content = read_entry(file, entry);
     if (!content) return content.error();
     Result<Tensor> tensor = parse_npy(*content, limits);
-    if (!tensor) return tensor.error().within(entry.name);
+    if (!tensor) return tensor.error().within(path_of(entry));
     tensor->name = std::move(name);
     tensors.push_back(std::move(*tensor));
   }
@@ -220,7 +223,7 @@ Result<std::vector<Tensor>> load_npz(const std::filesystem::path& path, const Np
   }
   if (!file.text().starts_with("PK")) return failed(ErrorCode::kInvalidArgument, "is neither a .npz nor a .npy file");
   Result<std::vector<Tensor>> tensors = parse_npz(file, limits);
-  if (!tensors) return tensors.error().within(path.string() + ":");
+  if (!tensors) return tensors.error().within(path.string());
   return tensors;
 }
 
