@@ -1,0 +1,37 @@
+// sedna-worker: the data plane in one program. Parses flags, wires modules, nothing else.
+#include <cstdio>
+#include <exception>
+
+#include <CLI/CLI.hpp>
+
+#include "sedna/base/error.hpp"
+
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace sedna;
+  CLI::App program(
+      "Sedna worker: the cloud or edge side of joint inference, without user code.\n"
+      "Exit codes: 0 done or stopped by a signal; 1 a file, port or peer failed; 2 wrong flags or environment.",
+      "sedna-worker");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", "sedna-worker 0.1.0");
+  worker_program::Action action;
+  worker_program::add_infer(program, action);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? worker_program::kExitOk : worker_program::kExitUsage;
+  }
+  try {
+    return action();
+  } catch (const Error& error) {
+    std::fprintf(stderr, "sedna-worker: %s\n", error.what());
+    return error.code() == ErrorCode::kInvalidArgument && error.subject().starts_with("--")
+               ? worker_program::kExitUsage
+               : worker_program::kExitFailure;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sedna-worker: %s\n", error.what());
+    return worker_program::kExitFailure;
+  }
+}
