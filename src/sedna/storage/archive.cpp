@@ -177,10 +177,10 @@ class Extraction {
   void hard_link(const std::string& name, const fs::path& path, const char* target) {
     const fs::path original = place(target);
     make_parent(name, path);
-    struct stat info {};
+    struct stat info{};
     if (::lstat(original.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || links_.contains(original))
-      throw refused(ErrorCode::kDataLoss, name, "links to '" + std::string(target).substr(0, 200) +
-                                                    "', which is no earlier file of the archive");
+      throw refused(ErrorCode::kDataLoss, name,
+                    "links to '" + std::string(target).substr(0, 200) + "', which is no earlier file of the archive");
     if (::link(original.c_str(), path.c_str()) != 0) {
       if (errno == EEXIST) throw refused(ErrorCode::kAlreadyExists, name, "is there twice");
       throw system_error(errno, "cannot link", path);
@@ -189,8 +189,9 @@ class Extraction {
 
   void symbolic_link(const std::string& name, const fs::path& path, const char* target) {
     if (!target || !link_stays_inside(path.lexically_relative(root_), target))
-      throw refused(ErrorCode::kPermissionDenied, name,
-                    "is a symbolic link that leads out (to '" + std::string(target ? target : "").substr(0, 200) + "')");
+      throw refused(
+          ErrorCode::kPermissionDenied, name,
+          "is a symbolic link that leads out (to '" + std::string(target ? target : "").substr(0, 200) + "')");
     make_parent(name, path);
     // Held back until the end; an empty file keeps the name taken, so that no member can go below it.
     create(name, path, 0600);

@@ -22,14 +22,15 @@ struct ArchiveSummary {
   std::uint64_t total_size = 0;
 };
 
-/// Unpacks .tar, .tar.gz/.tgz or .zip (told by content, not by name) into `folder`, which must not exist or be empty, and
-/// appears whole or not at all. Refused, with the member named: absolute names, "..", links that lead out, devices,
-/// two members of one name, encrypted ones, anything beyond the limits. Owner, set-uid bits and times are not taken over.
+/// Unpacks .tar, .tar.gz/.tgz or .zip (told by content, not by name) into `folder`, which must not exist or be empty,
+/// and appears whole or not at all. Refused, with the member named: absolute names, "..", links that lead out, devices,
+/// two members of one name, encrypted ones, anything beyond the limits. Owner, set-uid bits and times are not taken
+/// over.
 ArchiveSummary extract_archive(const std::filesystem::path& archive, const std::filesystem::path& folder,
                                const ArchiveLimits& limits = {});
 
-/// Packs a folder's content (or one file) as .tar.gz; the same content gives the same bytes. Members are named relative to
-/// the folder; a link that leads out of it is an Error.
+/// Packs a folder's content (or one file) as .tar.gz; the same content gives the same bytes. Members are named relative
+/// to the folder; a link that leads out of it is an Error.
 ArchiveSummary create_tar_gz(const std::filesystem::path& source, const std::filesystem::path& archive);
 
 }  // namespace sedna::storage

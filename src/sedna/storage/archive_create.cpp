@@ -113,7 +113,7 @@ class Packing {
 
   void content(const fs::path& path, archive_entry* entry) {
     const Descriptor in = open_file(path, O_RDONLY | O_NOFOLLOW);
-    struct stat info {};
+    struct stat info{};
     if (::fstat(in.get(), &info) != 0) throw system_error(errno, "cannot read", path);
     const auto size = static_cast<std::uint64_t>(info.st_size);
     archive_entry_set_size(entry, info.st_size);

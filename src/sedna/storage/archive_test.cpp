@@ -3,7 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/test_folder.hpp"
 
 namespace sedna::storage {
@@ -80,8 +80,7 @@ TEST_F(ArchiveTest, RefusesMembersThatLeadOut) {
 
 TEST_F(ArchiveTest, RefusesLinksThatLeadOut) {
   for (const char* target : {"/etc", "..", "../x", "a/../../x"})
-    EXPECT_EQ(refusal({{"a/", "", AE_IFDIR}, {"link", "", AE_IFLNK, target}}).code(),
-              ErrorCode::kPermissionDenied)
+    EXPECT_EQ(refusal({{"a/", "", AE_IFDIR}, {"link", "", AE_IFLNK, target}}).code(), ErrorCode::kPermissionDenied)
         << target;
 }
 
@@ -124,7 +123,8 @@ TEST_F(ArchiveTest, HoldsItsLimits) {
 }
 
 TEST_F(ArchiveTest, SaysWhatIsNoArchiveOrCut) {
-  EXPECT_EQ(error_of([&] { extract_archive(write("t", "just a text"), folder_ / "out"); }).code(), ErrorCode::kDataLoss);
+  EXPECT_EQ(error_of([&] { extract_archive(write("t", "just a text"), folder_ / "out"); }).code(),
+            ErrorCode::kDataLoss);
   EXPECT_EQ(error_of([&] { extract_archive(write("e", ""), folder_ / "out"); }).code(), ErrorCode::kDataLoss);
   EXPECT_EQ(error_of([&] { extract_archive(folder_ / "none", folder_ / "out"); }).code(), ErrorCode::kNotFound);
   std::string content;

@@ -110,7 +110,8 @@ void write_all(const Descriptor& out, std::span<const std::byte> bytes, const fs
 
 void sync_folder(const fs::path& folder) {
   const Descriptor fd = open_file(folder.empty() ? fs::path(".") : folder, O_RDONLY | O_DIRECTORY);
-  // Some file systems (FUSE, older network mounts) cannot sync a folder and say so with EINVAL; nothing more can be done.
+  // Some file systems (FUSE, older network mounts) cannot sync a folder and say so with EINVAL; nothing more can be
+  // done.
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw system_error(errno, "cannot sync the folder", folder);
 }
 
@@ -138,7 +139,9 @@ void check_destination(const fs::path& destination) {
 
 }  // namespace
 
-fs::path temporary_beside(const fs::path& destination) { return beside(destination, ".tmp-" + random_hex(8)); }
+fs::path temporary_beside(const fs::path& destination) {
+  return beside(destination, ".tmp-" + random_hex(8));
+}
 
 AtomicFile::AtomicFile(fs::path destination, unsigned mode) : destination_(std::move(destination)) {
   check_destination(destination_);
@@ -153,8 +156,8 @@ AtomicFile AtomicFile::resumable(fs::path destination, std::string_view source) 
   AtomicFile file;
   file.temporary_ = beside(destination, ".part");
   file.fd_ = open_file(file.temporary_, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
-  struct stat opened {};
-  struct stat named {};
+  struct stat opened{};
+  struct stat named{};
   // Somebody else is downloading it: leave theirs alone. The second check: they renamed it away after we opened it.
   if (::flock(file.fd_.get(), LOCK_EX | LOCK_NB) != 0 || ::fstat(file.fd_.get(), &opened) != 0 ||
       ::lstat(file.temporary_.c_str(), &named) != 0 || opened.st_ino != named.st_ino || !S_ISREG(opened.st_mode)) {
@@ -197,7 +200,9 @@ AtomicFile::~AtomicFile() {
   remove();
 }
 
-fs::path AtomicFile::note() const { return fs::path(temporary_.string() + ".from"); }
+fs::path AtomicFile::note() const {
+  return fs::path(temporary_.string() + ".from");
+}
 
 void AtomicFile::remove() noexcept {
   // Also called while an error is under way: what cannot be removed now is overwritten by the next try.

@@ -57,8 +57,8 @@ class AtomicFile {
  public:
   /// Makes missing parent folders. `mode` is subject to the umask.
   explicit AtomicFile(std::filesystem::path destination, unsigned mode = 0666);
-  /// A temporary that outlives a failure: the same destination and `tag` (what it is a copy of; without line breaks) find
-  /// again what an earlier try wrote. Used by one process at a time; a second one gets a fresh temporary instead.
+  /// A temporary that outlives a failure: the same destination and `tag` (what it is a copy of; without line breaks)
+  /// find again what an earlier try wrote. Used by one process at a time; a second one gets a fresh temporary instead.
   static AtomicFile resumable(std::filesystem::path destination, std::string_view source);
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;

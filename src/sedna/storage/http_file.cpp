@@ -16,7 +16,9 @@ namespace {
 
 constexpr int kMaxRedirects = 5;
 
-std::string origin_of(const net::Url& url) { return url.scheme + "://" + url.authority(); }
+std::string origin_of(const net::Url& url) {
+  return url.scheme + "://" + url.authority();
+}
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -61,14 +63,14 @@ Bytes map_file(const Descriptor& file, std::size_t size, const fs::path& path) {
 }  // namespace
 
 RangedGet http_ranged_get(HttpPool& pool, const StorageUrl& url) {
-  return [&pool, url](const net::Headers& extra, Deadline deadline, const net::BodySink& sink,
-                      const net::HeadSink& head) {
-    net::HttpRequest request;
-    request.headers = extra;
-    return follow(pool, url, std::move(request), [&](net::HttpClient& client, const net::HttpRequest& r) {
-      return client.exchange_to(r, deadline, sink, head);
-    });
-  };
+  return
+      [&pool, url](const net::Headers& extra, Deadline deadline, const net::BodySink& sink, const net::HeadSink& head) {
+        net::HttpRequest request;
+        request.headers = extra;
+        return follow(pool, url, std::move(request), [&](net::HttpClient& client, const net::HttpRequest& r) {
+          return client.exchange_to(r, deadline, sink, head);
+        });
+      };
 }
 
 std::optional<FileInfo> http_stat(HttpPool& pool, const StorageUrl& url, const TransferOptions& options) {
@@ -105,7 +107,7 @@ std::optional<FileInfo> http_stat(HttpPool& pool, const StorageUrl& url, const T
 
 std::uint64_t http_put(HttpPool& pool, const StorageUrl& url, const fs::path& source, const TransferOptions& options) {
   const Descriptor file = open_file(source, O_RDONLY);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.get(), &info) != 0) throw system_error(errno, "cannot read", source);
   const net::Url at = net::parse_url(url.http).value();
   net::HttpRequest request;
@@ -114,8 +116,8 @@ std::uint64_t http_put(HttpPool& pool, const StorageUrl& url, const fs::path& so
   request.headers.add("Content-Type", "application/octet-stream");
   request.body.push_back(map_file(file, static_cast<std::size_t>(info.st_size), source));
   auto& client = pool.client(origin_of(at), true);
-  const net::HttpResponse response = exchange_with_retries(
-      [&] { return client.exchange(request, options.deadline); }, "PUT", url.shown, options);
+  const net::HttpResponse response =
+      exchange_with_retries([&] { return client.exchange(request, options.deadline); }, "PUT", url.shown, options);
   if (response.status / 100 != 2) throw status_error("PUT", response, url.shown);
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (options.progress) options.progress(size, size);

@@ -7,7 +7,7 @@
 #include <system_error>
 #include <vector>
 
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/file_io.hpp"
 
 namespace sedna::storage {
@@ -20,8 +20,8 @@ constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 void check_limit(std::uint64_t size, const TransferOptions& options, const fs::path& source) {
   if (options.max_size && size > options.max_size)
-    throw Error(ErrorCode::kResourceExhausted, "larger than the limit of " + std::to_string(options.max_size) + " bytes",
-                source.string());
+    throw Error(ErrorCode::kResourceExhausted,
+                "larger than the limit of " + std::to_string(options.max_size) + " bytes", source.string());
   if (options.deadline.expired())
     throw Error(ErrorCode::kDeadlineExceeded, "the deadline passed while copying", source.string());
 }
@@ -96,8 +96,7 @@ Result<fs::path> join_inside(const fs::path& folder, std::string_view name) {
     name.remove_prefix(std::min(end + 1, name.size()));
     if (segment.empty() || segment == ".") continue;
     if (segment == "..") return Error(ErrorCode::kPermissionDenied, "leads out of its folder", shown);
-    if (segment.size() > 255)
-      return Error(ErrorCode::kInvalidArgument, "has a name of more than 255 bytes", shown);
+    if (segment.size() > 255) return Error(ErrorCode::kInvalidArgument, "has a name of more than 255 bytes", shown);
     out /= segment;
     any = true;
   }
@@ -124,15 +123,16 @@ bool link_stays_inside(const fs::path& link, const fs::path& target) {
 
 std::uint64_t copy_local_file(const fs::path& source, const fs::path& destination, const TransferOptions& options) {
   const Descriptor in = open_file(source, O_RDONLY);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(in.get(), &info) != 0) throw system_error(errno, "cannot read", source);
   if (!S_ISREG(info.st_mode))
     throw Error(ErrorCode::kInvalidArgument, S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file",
                 source.string());
   const auto size = static_cast<std::uint64_t>(info.st_size);
   check_limit(size, options, source);
-  struct stat there {};
-  const bool same = ::stat(destination.c_str(), &there) == 0 && there.st_dev == info.st_dev && there.st_ino == info.st_ino;
+  struct stat there{};
+  const bool same =
+      ::stat(destination.c_str(), &there) == 0 && there.st_dev == info.st_dev && there.st_ino == info.st_ino;
   if (same) return size;
   AtomicFile out(destination, info.st_mode & 0777);
   out.reserve(size);
@@ -146,7 +146,7 @@ std::uint64_t copy_local_file(const fs::path& source, const fs::path& destinatio
     if (options.progress) options.progress(out.size(), size);
   }
   if (!options.sha256.empty()) {
-    const std::string actual = hex(digest.finish());
+    const std::string actual = digest.finish();
     if (actual != options.sha256)
       throw Error(ErrorCode::kDataLoss, "the content's SHA-256 is " + actual + ", expected " + options.sha256,
                   source.string());

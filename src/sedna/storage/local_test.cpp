@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include "sedna/storage/digest.hpp"
 #include "sedna/storage/file_io.hpp"
 #include "sedna/storage/test_folder.hpp"
 
@@ -36,7 +35,8 @@ TEST_F(Local, FailuresLeaveTheOldFileAndNothingElse) {
   EXPECT_EQ(error_of([&] { copy_local_file(source, folder_ / "out/b", options); }).code(), ErrorCode::kDataLoss);
   options = {};
   options.max_size = 3;
-  EXPECT_EQ(error_of([&] { copy_local_file(source, folder_ / "out/b", options); }).code(), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(error_of([&] { copy_local_file(source, folder_ / "out/b", options); }).code(),
+            ErrorCode::kResourceExhausted);
   options = {};
   options.progress = [](std::uint64_t, std::optional<std::uint64_t>) { throw Error(ErrorCode::kAborted, "stop"); };
   EXPECT_EQ(error_of([&] { copy_local_file(source, folder_ / "out/b", options); }).code(), ErrorCode::kAborted);
@@ -47,7 +47,8 @@ TEST_F(Local, FailuresLeaveTheOldFileAndNothingElse) {
 TEST_F(Local, AFullDiskIsSaidToBeFull) {
   const Descriptor full = open_file("/dev/full", O_WRONLY);
   const std::string text = "text";
-  const Error error = error_of([&] { write_all(full, std::as_bytes(std::span(text.data(), text.size())), "model.onnx"); });
+  const Error error =
+      error_of([&] { write_all(full, std::as_bytes(std::span(text.data(), text.size())), "model.onnx"); });
   EXPECT_EQ(error.code(), ErrorCode::kResourceExhausted);
   EXPECT_NE(std::string(error.what()).find("disk full"), std::string::npos);
   EXPECT_EQ(error.subject(), "model.onnx");
@@ -82,14 +83,17 @@ TEST_F(Local, LinksThatLeadOutAreRefused) {
 
 TEST_F(Local, AFolderIsNotCopiedIntoItself) {
   write("src/a", "x");
-  EXPECT_EQ(error_of([&] { copy_local_folder(folder_ / "src", folder_ / "src/inner", {}); }).code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error_of([&] { copy_local_folder(folder_ / "src", folder_ / "src/inner", {}); }).code(),
+            ErrorCode::kInvalidArgument);
   fs::create_symlink(folder_ / "src", folder_ / "alias");
-  EXPECT_EQ(error_of([&] { copy_local_folder(folder_ / "src", folder_ / "alias/x", {}); }).code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error_of([&] { copy_local_folder(folder_ / "src", folder_ / "alias/x", {}); }).code(),
+            ErrorCode::kInvalidArgument);
 }
 
 TEST(JoinInside, TakesOnlyWhatStaysInside) {
   EXPECT_EQ(*join_inside("/f", "a//b/./c"), "/f/a/b/c");
-  for (const char* bad : {"", "/", "/etc", "..", "a/../../b", "a/..", ".", "./"}) EXPECT_FALSE(join_inside("/f", bad)) << bad;
+  for (const char* bad : {"", "/", "/etc", "..", "a/../../b", "a/..", ".", "./"})
+    EXPECT_FALSE(join_inside("/f", bad)) << bad;
   EXPECT_FALSE(join_inside("/f", std::string_view("a\0b", 3)));
 }
 

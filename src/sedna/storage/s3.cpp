@@ -4,7 +4,7 @@
 #include <ctime>
 
 #include "sedna/base/log.hpp"
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/xml.hpp"
 
 namespace sedna::storage {
@@ -53,8 +53,8 @@ Result<ListPage> parse_list_page(std::string_view text) {
   const auto xml = parse_xml(text);
   if (!xml) return xml.error();
   if (xml->name != "ListBucketResult")
-    return Error(ErrorCode::kDataLoss, "the object store's listing is no ListBucketResult but '" +
-                                           xml->name.substr(0, 60) + "'");
+    return Error(ErrorCode::kDataLoss,
+                 "the object store's listing is no ListBucketResult but '" + xml->name.substr(0, 60) + "'");
   ListPage page;
   for (const auto& element : xml->children) {
     if (element.name != "Contents") continue;
@@ -98,7 +98,7 @@ net::HttpRequest S3Client::signed_request(const Call& call) const {
   request.headers.set("Host", host_);
   if (!call.body.empty()) request.body.push_back(call.body);
   if (!key_.access_key_id.empty()) {
-    const std::string hash = call.body.empty() ? std::string(kEmptyPayloadHash) : sha256_hex(call.body.span());
+    const std::string hash = call.body.empty() ? std::string(kEmptyPayloadHash) : sha256_hex(call.body.text());
     const std::lock_guard lock(mutex_);
     sign_headers(key_, call.method, path, call.query, hash, clock_.wall() + skew_, request.headers);
   }
@@ -145,8 +145,8 @@ net::HttpOutcome S3Client::exchange(const Call& call, Deadline deadline) {
 
 /// Retries what is worth it; anything but 2xx is an Error.
 net::HttpResponse S3Client::must(const Call& call, const TransferOptions& options) {
-  net::HttpResponse response = exchange_with_retries([&] { return exchange(call, options.deadline); }, call.method,
-                                                     call.subject(), options);
+  net::HttpResponse response =
+      exchange_with_retries([&] { return exchange(call, options.deadline); }, call.method, call.subject(), options);
   if (response.status / 100 != 2) throw s3_error(call.method, response, call.subject());
   return response;
 }

@@ -63,8 +63,8 @@ class S3Client {
   SigningKey key_;
   HttpPool& pool_;
   const Clock& clock_;
-  mutable std::mutex mutex_;            ///< guards what answers taught: key_.region and skew_
-  std::chrono::seconds skew_{0};        ///< store's clock minus ours
+  mutable std::mutex mutex_;      ///< guards what answers taught: key_.region and skew_
+  std::chrono::seconds skew_{0};  ///< store's clock minus ours
 };
 
 /// The Error for an object store's answer, its <Code> and <Message> included.

@@ -10,16 +10,20 @@
 #include <cctype>
 #include <stdexcept>
 
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/xml.hpp"
 
 namespace sedna::storage {
 
 namespace {
 
-std::string decode(std::string_view text) { return net::percent_decode(text).value(); }
+std::string decode(std::string_view text) {
+  return net::percent_decode(text).value();
+}
 
-std::string etag_of(const std::string& content) { return "\"" + sha256_hex(content).substr(0, 32) + "\""; }
+std::string etag_of(const std::string& content) {
+  return "\"" + sha256_hex(content).substr(0, 32) + "\"";
+}
 
 Query split_query(const std::string& text) {
   Query query;
@@ -27,7 +31,8 @@ Query split_query(const std::string& text) {
     const std::size_t end = std::min(text.find('&', at), text.size());
     const std::string pair = text.substr(at, end - at);
     const std::size_t equals = pair.find('=');
-    query.emplace_back(decode(pair.substr(0, equals)), equals == std::string::npos ? "" : decode(pair.substr(equals + 1)));
+    query.emplace_back(decode(pair.substr(0, equals)),
+                       equals == std::string::npos ? "" : decode(pair.substr(equals + 1)));
     at = end + 1;
   }
   return query;
@@ -41,7 +46,10 @@ std::string part_of(const std::string& text, const std::string& begin, const std
 }
 
 S3Imposter::Answer error(int status, const std::string& code, const std::string& message) {
-  return {status, {}, "<?xml version=\"1.0\"?><Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>", {}};
+  return {status,
+          {},
+          "<?xml version=\"1.0\"?><Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>",
+          {}};
 }
 
 bool send_all(int fd, std::string_view bytes) {
@@ -90,7 +98,9 @@ S3Imposter::~S3Imposter() {
   ::close(listener_);
 }
 
-std::string S3Imposter::origin() const { return "http://127.0.0.1:" + std::to_string(port_); }
+std::string S3Imposter::origin() const {
+  return "http://127.0.0.1:" + std::to_string(port_);
+}
 
 S3Options S3Imposter::options() const {
   S3Options options;
@@ -158,8 +168,8 @@ void S3Imposter::serve(int fd) {
     if (!reply.headers.find("Content-Length")) head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
     head += "\r\n";
     const std::string_view body = request.method == "HEAD" ? std::string_view() : std::string_view(reply.body);
-    open = send_all(fd, head) && send_all(fd, body.substr(0, reply.cut_after.value_or(body.size()))) &&
-           !reply.cut_after;
+    open =
+        send_all(fd, head) && send_all(fd, body.substr(0, reply.cut_after.value_or(body.size()))) && !reply.cut_after;
   }
   const auto held = lock();
   connections_.remove(fd);
@@ -213,10 +223,12 @@ std::optional<S3Imposter::Answer> S3Imposter::refuse_signature(const Request& re
   }
   for (const auto& [name, value] : request.headers) {
     std::string low = name;
-    std::transform(low.begin(), low.end(), low.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(low.begin(), low.end(), low.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if ((";" + names + ";").find(";" + low + ";") != std::string::npos) headers.add(name, value);
   }
-  const std::string mine = signature(key, date, canonical_request(request.method, request.path, query, headers, payload));
+  const std::string mine =
+      signature(key, date, canonical_request(request.method, request.path, query, headers, payload));
   if (given != mine || ("" + names).find("host") == std::string::npos)
     return error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match");
   return std::nullopt;
@@ -249,8 +261,7 @@ S3Imposter::Answer S3Imposter::get(const std::string& name, const Request& reque
   const auto if_range = request.headers.find("If-Range");
   if (!range || (if_range && *if_range != etag_of(content))) return whole;
   const std::size_t first = std::stoul(part_of(std::string(*range), "bytes=", "-"));
-  if (first >= content.size())
-    return {416, {{"Content-Range", "bytes */" + std::to_string(content.size())}}, "", {}};
+  if (first >= content.size()) return {416, {{"Content-Range", "bytes */" + std::to_string(content.size())}}, "", {}};
   whole.status = 206;
   whole.headers.set("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(content.size() - 1) + "/" +
                                          std::to_string(content.size()));
@@ -262,8 +273,10 @@ S3Imposter::Answer S3Imposter::list(const std::string& bucket, const Request& re
   const std::string prefix = bucket + "/" + request.query_value("prefix");
   const std::string after = request.query_value("continuation-token");
   std::size_t limit = page;
-  if (request.has_query("max-keys")) limit = std::min(limit, static_cast<std::size_t>(std::stoul(request.query_value("max-keys"))));
-  std::string xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/\">";
+  if (request.has_query("max-keys"))
+    limit = std::min(limit, static_cast<std::size_t>(std::stoul(request.query_value("max-keys"))));
+  std::string xml =
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/\">";
   std::size_t n = 0;
   std::string last;
   bool truncated = false;
@@ -278,8 +291,9 @@ S3Imposter::Answer S3Imposter::list(const std::string& bucket, const Request& re
     xml += "<Contents><Key>" + net::percent_encode(name.substr(bucket.size() + 1), "/") + "</Key><Size>" +
            std::to_string(content.size()) + "</Size><ETag>" + xml_escape(etag_of(content)) + "</ETag></Contents>";
   }
-  xml += truncated ? "<IsTruncated>true</IsTruncated><NextContinuationToken>" + xml_escape(last) + "</NextContinuationToken>"
-                   : "<IsTruncated>false</IsTruncated>";
+  xml += truncated
+             ? "<IsTruncated>true</IsTruncated><NextContinuationToken>" + xml_escape(last) + "</NextContinuationToken>"
+             : "<IsTruncated>false</IsTruncated>";
   return {200, {{"Content-Type", "application/xml"}}, xml + "</ListBucketResult>", {}};
 }
 
@@ -287,7 +301,8 @@ S3Imposter::Answer S3Imposter::multipart(const std::string& name, const Request&
   if (request.has_query("uploads")) {
     const std::string id = "upload+" + std::to_string(next_upload_++) + "/=";
     uploads[id];
-    return {200, {}, "<InitiateMultipartUploadResult><UploadId>" + id + "</UploadId></InitiateMultipartUploadResult>", {}};
+    return {
+        200, {}, "<InitiateMultipartUploadResult><UploadId>" + id + "</UploadId></InitiateMultipartUploadResult>", {}};
   }
   const std::string id = request.query_value("uploadId");
   const auto upload = uploads.find(id);

@@ -48,9 +48,9 @@ class S3Imposter {
 
   // Everything below under `lock()` while requests are under way.
   std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
-  std::map<std::string, std::string> objects;                         ///< "bucket/key" → content
-  std::map<std::string, std::map<int, std::string>> uploads;          ///< multipart uploads under way
-  std::vector<Request> requests;                                      ///< all that came, in order
+  std::map<std::string, std::string> objects;                 ///< "bucket/key" → content
+  std::map<std::string, std::map<int, std::string>> uploads;  ///< multipart uploads under way
+  std::vector<Request> requests;                              ///< all that came, in order
   SigningKey key{"AKIDTEST", "secret/of+the=test", "", "us-east-1", "s3"};
   bool check_signature = true;
   std::size_t page = 3;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sedna/base/error.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/digest.hpp"
 
 namespace sedna::storage {
@@ -14,7 +15,8 @@ namespace {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -86,10 +88,10 @@ std::string amz_time(SystemClock::time_point t) {
 }
 
 std::string signature(const SigningKey& key, std::string_view amz_date, std::string_view canonical) {
-  const std::string to_sign = "AWS4-HMAC-SHA256\n" + std::string(amz_date) + "\n" + scope_of(key, amz_date) + "\n" +
-                              sha256_hex(canonical);
+  const std::string to_sign =
+      "AWS4-HMAC-SHA256\n" + std::string(amz_date) + "\n" + scope_of(key, amz_date) + "\n" + sha256_hex(canonical);
   const std::string secret = "AWS4" + key.secret_access_key;
-  Sha256Digest digest = hmac_sha256(std::as_bytes(std::span(secret.data(), secret.size())), amz_date.substr(0, 8));
+  HmacDigest digest = hmac_sha256(std::as_bytes(std::span(secret.data(), secret.size())), amz_date.substr(0, 8));
   digest = hmac_sha256(digest, key.region);
   digest = hmac_sha256(digest, key.service);
   digest = hmac_sha256(digest, "aws4_request");

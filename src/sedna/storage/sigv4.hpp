@@ -31,7 +31,8 @@ inline constexpr std::string_view kEmptyPayloadHash =
 /// Sorted by encoded name, then value; "a=1&b=". What is signed is what must be sent.
 std::string canonical_query(const Query& query);
 
-/// `path`: percent-encoded as sent. `headers`: those to be signed, with Host. Exposed for tests and the imposter server.
+/// `path`: percent-encoded as sent. `headers`: those to be signed, with Host. Exposed for tests and the imposter
+/// server.
 std::string canonical_request(std::string_view method, std::string_view path, const Query& query,
                               const net::Headers& headers, std::string_view payload_hash);
 /// "20150830T123600Z"

@@ -1,10 +1,11 @@
-// The signer against the values AWS publishes: the Signature Version 4 test suite and the examples of the S3 API reference.
+// The signer against the values AWS publishes: the Signature Version 4 test suite and the examples of the S3 API
+// reference.
 #include "sedna/storage/sigv4.hpp"
 
 #include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 
 namespace sedna::storage {
 namespace {
@@ -77,7 +78,8 @@ TEST(SigV4, AwsTestSuite) {
     headers.set("Host", "example.amazonaws.com");
     sign_headers(key, c.method, c.path, c.query, sha256_hex(c.body), utc(2015, 8, 30, 12, 36), headers);
     const std::string authorization(headers.get("Authorization"));
-    EXPECT_NE(authorization.find(std::string("Signature=") + c.signature), std::string::npos) << c.name << authorization;
+    EXPECT_NE(authorization.find(std::string("Signature=") + c.signature), std::string::npos)
+        << c.name << authorization;
     EXPECT_TRUE(authorization.starts_with(
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders="));
   }
@@ -88,7 +90,8 @@ class S3Examples : public ::testing::Test {
   const SigningKey key_{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "", "us-east-1", "s3"};
   const SystemClock::time_point now_ = utc(2013, 5, 24, 0, 0);
 
-  std::string sign(const char* method, const char* path, const Query& query, std::string_view hash, net::Headers headers) {
+  std::string sign(const char* method, const char* path, const Query& query, std::string_view hash,
+                   net::Headers headers) {
     headers.set("Host", "examplebucket.s3.amazonaws.com");
     sign_headers(key_, method, path, query, hash, now_, headers);
     const std::string authorization(headers.get("Authorization"));
@@ -119,8 +122,8 @@ TEST_F(S3Examples, ListObjects) {
 }
 
 TEST_F(S3Examples, PresignedUrl) {
-  const std::string url = presign_url(key_, "GET", "https://examplebucket.s3.amazonaws.com", "/test.txt", {},
-                                      std::chrono::hours(24), now_);
+  const std::string url =
+      presign_url(key_, "GET", "https://examplebucket.s3.amazonaws.com", "/test.txt", {}, std::chrono::hours(24), now_);
   EXPECT_NE(url.find("&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"),
             std::string::npos)
       << url;

@@ -7,7 +7,6 @@
 #include <mutex>
 #include <system_error>
 
-#include "sedna/storage/digest.hpp"
 #include "sedna/storage/file_io.hpp"
 #include "sedna/storage/http_file.hpp"
 #include "sedna/storage/local.hpp"
@@ -25,7 +24,9 @@ std::string last_segment(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
 
-bool names_folder(const fs::path& destination) { return fs::is_directory(destination) || !destination.has_filename(); }
+bool names_folder(const fs::path& destination) {
+  return fs::is_directory(destination) || !destination.has_filename();
+}
 
 /// A single file lands inside a destination that is a folder.
 fs::path file_destination(const fs::path& destination, const std::string& name, const std::string& shown) {
@@ -35,10 +36,12 @@ fs::path file_destination(const fs::path& destination, const std::string& name, 
   return std::move(*inside);
 }
 
-std::string as_prefix(const std::string& key) { return key.empty() || key.ends_with('/') ? key : key + "/"; }
+std::string as_prefix(const std::string& key) {
+  return key.empty() || key.ends_with('/') ? key : key + "/";
+}
 
 std::uint64_t size_of(const Descriptor& file, const fs::path& path) {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.get(), &info) != 0) throw system_error(errno, "cannot read", path);
   return static_cast<std::uint64_t>(info.st_size);
 }
@@ -109,7 +112,8 @@ struct Storage::Impl {
     if (transfer.progress)
       each.progress = [&](std::uint64_t n, std::optional<std::uint64_t>) { transfer.progress(done + n, total); };
     for (const auto& [object, to] : plan)
-      done += fetch_to_file(s3().ranged_get(url.bucket, object->name), "s3://" + url.bucket + "/" + object->name, to, each);
+      done +=
+          fetch_to_file(s3().ranged_get(url.bucket, object->name), "s3://" + url.bucket + "/" + object->name, to, each);
   }
 
   std::uint64_t upload_object(const fs::path& source, const std::string& bucket, const std::string& key,
@@ -229,7 +233,8 @@ std::vector<FileInfo> Storage::list(std::string_view text, const TransferOptions
   const StorageUrl url = parse_storage_url(text).value();
   if (url.kind == UrlKind::kS3) return impl_->s3().list(url.bucket, url.key, options);
   if (url.kind == UrlKind::kHttp)
-    throw Error(ErrorCode::kUnimplemented, "a plain http server has no listing; use s3:// or a local folder", url.shown);
+    throw Error(ErrorCode::kUnimplemented, "a plain http server has no listing; use s3:// or a local folder",
+                url.shown);
   std::vector<FileInfo> files;
   for (const auto& name : files_below(url.path)) {
     FileInfo info;

@@ -1,5 +1,5 @@
-// One way to fetch and store datasets, models and results, wherever they lie: local paths, http(s), S3. Called by the Lib
-// (FileOps), the workers and the node programs. Everything that appears locally appears whole or not at all.
+// One way to fetch and store datasets, models and results, wherever they lie: local paths, http(s), S3. Called by the
+// Lib (FileOps), the workers and the node programs. Everything that appears locally appears whole or not at all.
 #pragma once
 
 #include <chrono>
@@ -20,9 +20,10 @@ namespace sedna::storage {
 
 struct StorageOptions {
   S3Options s3 = S3Options::from_environment();
-  net::HttpClientOptions http;  ///< its bearer token goes to the http(s) URLs given, never to S3 or after a redirect away
+  net::HttpClientOptions
+      http;  ///< its bearer token goes to the http(s) URLs given, never to S3 or after a redirect away
   std::uint64_t multipart_from = std::uint64_t{64} << 20;  ///< larger uploads to S3 go in parts
-  std::size_t part_size = std::size_t{16} << 20;           ///< S3 wants 5 MiB at least; grown to stay within 10,000 parts
+  std::size_t part_size = std::size_t{16} << 20;  ///< S3 wants 5 MiB at least; grown to stay within 10,000 parts
 };
 
 /// Thread-safe; keeps connections between calls. Blocking; starts no thread. Every function throws Error with the URL
@@ -34,8 +35,9 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  /// Copies what lies at `url` to `destination`: a file, or a folder (local folders; S3 prefixes when there is no object of
-  /// exactly that key). A single file goes into `destination` itself when that is a folder. Returns where it lies now.
+  /// Copies what lies at `url` to `destination`: a file, or a folder (local folders; S3 prefixes when there is no
+  /// object of exactly that key). A single file goes into `destination` itself when that is a folder. Returns where it
+  /// lies now.
   std::filesystem::path download(std::string_view url, const std::filesystem::path& destination,
                                  const TransferOptions& options = {});
   /// Copies a file or folder to `url`; the source stays. A folder keeps its structure below the URL's prefix. http(s):

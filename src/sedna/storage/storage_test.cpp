@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/s3_imposter.hpp"
 #include "sedna/storage/test_folder.hpp"
 
@@ -127,7 +127,8 @@ TEST_F(StorageTest, ACompletionThatFailsAfter200IsAFailure) {
     return std::nullopt;
   };
   const auto source = write("big", pattern(2500));
-  EXPECT_NE(error_of([&] { storage_.upload(source, "s3://bucket/big"); }).message().find("InternalError"), std::string::npos);
+  EXPECT_NE(error_of([&] { storage_.upload(source, "s3://bucket/big"); }).message().find("InternalError"),
+            std::string::npos);
   EXPECT_TRUE(store_.uploads.empty());
 }
 
@@ -156,8 +157,10 @@ TEST_F(StorageTest, AClockThatIsWrongIsCorrectedFromTheAnswer) {
   store_.hook = [](const Request& r) -> std::optional<Answer> {
     const std::string_view date = r.headers.get("X-Amz-Date");
     if (date.starts_with("20300101T0000") || date.starts_with("20291231T2359")) return std::nullopt;
-    return Answer{403, {{"Date", "Tue, 01 Jan 2030 00:00:00 GMT"}},
-                  "<Error><Code>RequestTimeTooSkewed</Code><Message>m</Message></Error>", {}};
+    return Answer{403,
+                  {{"Date", "Tue, 01 Jan 2030 00:00:00 GMT"}},
+                  "<Error><Code>RequestTimeTooSkewed</Code><Message>m</Message></Error>",
+                  {}};
   };
   storage_.upload(write("a", "x"), "s3://bucket/a");
   EXPECT_EQ(store_.objects.at("bucket/a"), "x");
@@ -179,10 +182,11 @@ TEST_F(StorageTest, ACutDownloadResumesWhereItWasCut) {
     ++cuts;
     const std::string range(r.headers.get("Range"));
     const std::size_t from = range.empty() ? 0 : std::stoul(range.substr(6));
-    Answer a{range.empty() ? 200 : 206, {{"ETag", "\"" + sha256_hex(pattern(100'000)).substr(0, 32) + "\""}},
-             pattern(100'000).substr(from), 20'000};
-    if (from)
-      a.headers.set("Content-Range", "bytes " + std::to_string(from) + "-99999/100000");
+    Answer a{range.empty() ? 200 : 206,
+             {{"ETag", "\"" + sha256_hex(pattern(100'000)).substr(0, 32) + "\""}},
+             pattern(100'000).substr(from),
+             20'000};
+    if (from) a.headers.set("Content-Range", "bytes " + std::to_string(from) + "-99999/100000");
     return a;
   };
   TransferOptions o = within(std::chrono::seconds(20));
@@ -257,7 +261,8 @@ TEST_F(StorageTest, TheSizeLimitHoldsWithAndWithoutALength) {
   store_.objects["bucket/m"] = pattern(5000);
   TransferOptions o;
   o.max_size = 4999;
-  EXPECT_EQ(error_of([&] { storage_.download("s3://bucket/m", folder_ / "m", o); }).code(), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(error_of([&] { storage_.download("s3://bucket/m", folder_ / "m", o); }).code(),
+            ErrorCode::kResourceExhausted);
   EXPECT_EQ(entries(folder_), 0u);
   o.max_size = 5000;
   storage_.download("s3://bucket/m", folder_ / "m", o);
@@ -342,7 +347,8 @@ TEST_F(StorageTest, LocalPathsAndFolders) {
   EXPECT_EQ(read(folder_ / "copy/a"), "x");
   EXPECT_EQ(storage_.upload(folder_ / "src/a", (folder_ / "copy").string()), 1u);
   EXPECT_EQ(storage_.list((folder_ / "copy").string()).size(), 1u);
-  EXPECT_EQ(error_of([&] { storage_.download((folder_ / "none").string(), folder_ / "x"); }).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(error_of([&] { storage_.download((folder_ / "none").string(), folder_ / "x"); }).code(),
+            ErrorCode::kNotFound);
   EXPECT_EQ(error_of([&] { storage_.upload(folder_ / "none", "s3://bucket/x"); }).code(), ErrorCode::kNotFound);
   storage_.remove((folder_ / "copy").string());
   EXPECT_FALSE(storage_.exists((folder_ / "copy").string()));
@@ -351,7 +357,8 @@ TEST_F(StorageTest, LocalPathsAndFolders) {
 TEST(ParseContentRange, RefusesNonsense) {
   EXPECT_EQ(parse_content_range("bytes 5-9/10")->first, 5u);
   EXPECT_FALSE(parse_content_range("bytes 0-1/*")->total);
-  for (const char* bad : {"", "bytes", "bytes 1-0/5", "bytes 0-9/9", "bytes a-b/c", "bytes 0-1", "bytes 0-1/5x", "items 0-1/2"})
+  for (const char* bad :
+       {"", "bytes", "bytes 1-0/5", "bytes 0-9/9", "bytes a-b/c", "bytes 0-1", "bytes 0-1/5x", "items 0-1/2"})
     EXPECT_FALSE(parse_content_range(bad)) << bad;
 }
 

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "sedna/base/ids.hpp"
-#include "sedna/storage/digest.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/storage/file_io.hpp"
 
 namespace sedna::storage {
@@ -49,8 +49,8 @@ bool is_strong_etag(std::string_view value) {
 }
 
 Result<ContentRange> parse_content_range(std::string_view value) {
-  const Error bad(ErrorCode::kDataLoss, "the server sent a Content-Range that makes no sense: '" +
-                                            std::string(value.substr(0, 100)) + "'");
+  const Error bad(ErrorCode::kDataLoss,
+                  "the server sent a Content-Range that makes no sense: '" + std::string(value.substr(0, 100)) + "'");
   constexpr std::string_view kUnit = "bytes ";
   if (!value.starts_with(kUnit)) return bad;
   const char* p = value.data() + kUnit.size();
@@ -169,7 +169,8 @@ class Fetch {
     if (!options_.sha256.empty()) {
       const std::string actual = sha256_file(file_.temporary());
       if (actual != options_.sha256)
-        throw Error(ErrorCode::kDataLoss, "the content's SHA-256 is " + actual + ", expected " + options_.sha256, shown_);
+        throw Error(ErrorCode::kDataLoss, "the content's SHA-256 is " + actual + ", expected " + options_.sha256,
+                    shown_);
     }
     file_.commit();
     return file_.size();
@@ -222,7 +223,8 @@ std::uint64_t fetch_to_file(const RangedGet& get, const std::string& shown, cons
       fetch.restart();  // what was kept is not a beginning of what is there now
       continue;
     }
-    if (outcome.response && !is_transient(outcome.response->status)) throw status_error("GET", *outcome.response, shown);
+    if (outcome.response && !is_transient(outcome.response->status))
+      throw status_error("GET", *outcome.response, shown);
     const std::string_view wait = outcome.response ? outcome.response->headers.get("Retry-After") : std::string_view();
     if (tries >= options.attempts || !back_off(tries - 1, wait, options.deadline)) {
       fetch.keep();

@@ -1,5 +1,5 @@
-// What downloads and uploads over HTTP have in common, whatever the store: kept connections, retries with back-off inside
-// one deadline, and a download that resumes where it was cut off. Used by the S3 client and by Storage.
+// What downloads and uploads over HTTP have in common, whatever the store: kept connections, retries with back-off
+// inside one deadline, and a download that resumes where it was cut off. Used by the S3 client and by Storage.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ struct TransferOptions {
 class HttpPool {
  public:
   explicit HttpPool(net::HttpClientOptions options);
-  /// `with_token`: with the bearer token and client certificate of the options. Never for an origin that only a redirect
-  /// named, nor for an object store.
+  /// `with_token`: with the bearer token and client certificate of the options. Never for an origin that only a
+  /// redirect named, nor for an object store.
   net::HttpClient& client(const std::string& origin, bool with_token);
 
  private:
@@ -59,8 +59,8 @@ struct ContentRange {
 };
 Result<ContentRange> parse_content_range(std::string_view value);
 
-/// Waits before try number `tries` + 1: exponential with jitter, at least what Retry-After asks, never past the deadline.
-/// False when the deadline does not leave the time.
+/// Waits before try number `tries` + 1: exponential with jitter, at least what Retry-After asks, never past the
+/// deadline. False when the deadline does not leave the time.
 bool back_off(int tries, std::string_view retry_after, Deadline deadline);
 
 /// One request, sent again after transport failures and transient answers. Only for requests that may be repeated.
@@ -72,8 +72,8 @@ using RangedGet = std::function<net::HttpOutcome(const net::Headers& extra, Dead
                                                  const net::BodySink& sink, const net::HeadSink& head)>;
 
 /// Downloads to `destination`, which appears whole or not at all. `shown` names the source in errors. When it fails for
-/// want of a connection, what has arrived stays beside the destination (.NAME.part) for the next call, provided that the
-/// server gave a strong ETag; otherwise nothing stays. Returns the size.
+/// want of a connection, what has arrived stays beside the destination (.NAME.part) for the next call, provided that
+/// the server gave a strong ETag; otherwise nothing stays. Returns the size.
 std::uint64_t fetch_to_file(const RangedGet& get, const std::string& shown, const std::filesystem::path& destination,
                             const TransferOptions& options);
 

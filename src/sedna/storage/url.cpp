@@ -12,7 +12,8 @@ namespace {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -23,9 +24,8 @@ bool has_control(std::string_view text) {
 /// A scheme as RFC 3986 has it, of two letters or more (so that "C:\x" stays a path).
 bool is_scheme(std::string_view text) {
   return text.size() >= 2 && std::isalpha(static_cast<unsigned char>(text[0])) &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) {
-           return std::isalnum(c) || c == '+' || c == '-' || c == '.';
-         });
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '+' || c == '-' || c == '.'; });
 }
 
 std::string_view environment(const char* name) {
@@ -42,11 +42,12 @@ Result<StorageUrl> parse_s3(std::string_view rest, std::string shown) {
   if (slash != std::string_view::npos) url.key = std::string(rest.substr(slash + 1));
   while (!url.key.empty() && url.key.front() == '/') url.key.erase(0, 1);
   const bool good = !url.bucket.empty() && url.bucket.size() <= 63 &&
-                    std::all_of(url.bucket.begin(), url.bucket.end(), [](unsigned char c) {
-                      return std::isalnum(c) || c == '.' || c == '-' || c == '_';
-                    }) && url.bucket.find("..") == std::string::npos && url.bucket != ".";
+                    std::all_of(url.bucket.begin(), url.bucket.end(),
+                                [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; }) &&
+                    url.bucket.find("..") == std::string::npos && url.bucket != ".";
   if (!good) return Error(ErrorCode::kInvalidArgument, "needs a bucket name, as in s3://bucket/key", url.shown);
-  if (url.key.size() > 1024) return Error(ErrorCode::kInvalidArgument, "object keys have at most 1024 bytes", url.shown);
+  if (url.key.size() > 1024)
+    return Error(ErrorCode::kInvalidArgument, "object keys have at most 1024 bytes", url.shown);
   // HTTP stacks and gateways fold such segments away, so that another object would be meant than was signed.
   for (std::string_view key = url.key; !key.empty();) {
     const std::size_t end = std::min(key.find('/'), key.size());
@@ -88,7 +89,8 @@ Result<StorageUrl> parse_storage_url(std::string_view text) {
   }
   const std::string scheme = lower(text.substr(0, colon));
   const std::string_view rest = text.substr(colon + 3);
-  if (has_control(rest)) return Error(ErrorCode::kInvalidArgument, "the URL contains a control character", scheme + "://");
+  if (has_control(rest))
+    return Error(ErrorCode::kInvalidArgument, "the URL contains a control character", scheme + "://");
   if (scheme == "s3" || scheme == "obs") return parse_s3(rest, std::string(text));
   if (scheme == "file") return parse_file(rest, std::string(text));
   if (scheme == "http" || scheme == "https") {

@@ -1,5 +1,5 @@
-// Where a dataset, a model or a result lies: a local path, http(s) or an object store. Every piece of Sedna that takes a
-// URL from a user parses it here, so that they all understand and refuse the same.
+// Where a dataset, a model or a result lies: a local path, http(s) or an object store. Every piece of Sedna that takes
+// a URL from a user parses it here, so that they all understand and refuse the same.
 #pragma once
 
 #include <filesystem>

@@ -81,8 +81,7 @@ Result<XmlElement> parse_xml(std::string_view text) {
   XML_SetCharacterDataHandler(parser.get(), on_text);
   XML_SetStartDoctypeDeclHandler(parser.get(), on_doctype);
   if (XML_Parse(parser.get(), text.data(), static_cast<int>(text.size()), 1) != XML_STATUS_OK) {
-    const std::string why =
-        reader.problem.empty() ? XML_ErrorString(XML_GetErrorCode(parser.get())) : reader.problem;
+    const std::string why = reader.problem.empty() ? XML_ErrorString(XML_GetErrorCode(parser.get())) : reader.problem;
     return Error(ErrorCode::kInvalidArgument, "malformed XML: " + why,
                  "line " + std::to_string(XML_GetCurrentLineNumber(parser.get())));
   }
