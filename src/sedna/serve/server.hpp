@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "sedna/base/clock.hpp"
+#include "sedna/base/error.hpp"
 #include "sedna/base/metrics.hpp"
+#include "sedna/identity/principal.hpp"
 #include "sedna/net/http.hpp"
 #include "sedna/net/stream.hpp"
 
@@ -18,10 +20,7 @@ namespace sedna::serve {
 using net::Task;
 
 /// Who sent a request: the name that a bearer token or client certificate stands for; "" when nobody was asked.
-struct Identity {
-  std::string name;
-  std::vector<std::string> roles;
-};
+using Identity = identity::Principal;
 
 /// The body of a streamed request, read piece by piece (routes with RouteOptions::stream_body).
 class BodyReader {
@@ -49,12 +48,23 @@ struct Request {
   std::optional<std::string_view> query(std::string_view key) const;  ///< raw value (not decoded), first of that key
 };
 
+/// A response body made while it is sent (a file, an export): at most one piece is in memory.
+class BodyProducer {
+ public:
+  virtual ~BodyProducer() = default;
+  /// The next piece; empty at the end. Throwing breaks the connection off, so that the client sees that it is not whole.
+  virtual Task<Bytes> next() = 0;
+  /// Length of the whole, when known; otherwise it is sent chunked.
+  virtual std::optional<std::uint64_t> content_length() const { return std::nullopt; }
+};
+
 /// Body parts are written with the header in one gathered write; each part stays alive until written.
 struct Response {
   int status = 200;
   net::Headers headers;
   std::vector<Bytes> body;
-  bool close = false;  ///< end the connection after this answer
+  std::shared_ptr<BodyProducer> producer;  ///< sent after `body`
+  bool close = false;                      ///< end the connection after this answer
   static Response json(int status, std::string text);
   static Response text(int status, std::string text, std::string content_type = "text/plain; charset=utf-8");
 };
@@ -62,6 +72,8 @@ struct Response {
 /// How a feature wants errors written: the default is {"error": "..."} as in the Open Inference Protocol.
 using ErrorBody = std::function<Response(int status, const Error& error)>;
 
+/// Runs on the connection's thread: it must not block (see offload.hpp). Past the deadline the client has been answered and
+/// the result is dropped, so a handler owns what it uses. A sedna::Error becomes an answer by its code; other exceptions 500.
 using Handler = std::function<Task<Response>(Request& request)>;
 
 /// A WebSocket connection after the handshake. One reader, one writer at a time; from its executor.
@@ -84,9 +96,16 @@ struct RouteOptions {
   std::size_t max_body = 0;  ///< 0: the server's limit
   bool stream_body = false;  ///< the handler reads the body itself (large uploads)
   bool anonymous = false;    ///< needs no identity (health)
-  bool long_lived = false;   ///< long poll: not counted against the queue, no handler deadline
+  /// Long poll: not counted against the queue and without deadline (unless `deadline` is set or the client sends one).
+  /// The handler's wait is cancelled (its operation ends with operation_aborted) when the client goes or the server drains.
+  bool long_lived = false;
+  std::vector<std::string> roles;  ///< the identity must have one of them; empty: any identity
   std::optional<SteadyClock::duration> deadline;  ///< instead of the server's
+  std::optional<SteadyClock::duration> websocket_idle;  ///< without a byte (pings count) a WebSocket is dropped; 0: never
   std::string metric_name;   ///< label `route`; the pattern when empty
+  /// Name of a request header whose value is an offset into the body (Inference-Header-Content-Length): the body is placed
+  /// so that this byte is 64-byte aligned instead of the first one, and tensors behind a JSON part are used in place.
+  std::string align_at_header;
   ErrorBody error_body;      ///< how this route's errors look
 };
 
