@@ -51,6 +51,9 @@ struct CloudCall {
   std::vector<tensor::Tensor> inputs;
   /// The JSON wire's body exactly as it is to be sent, when the caller made it (Python). Empty: made from inputs.
   std::string json_body;
+  /// The JSON wire's members before "data" when the body is made from inputs, as text without braces; empty:
+  /// "post_process": null. The Open Inference Protocol carries the inputs only.
+  std::string json_members;
   std::string traceparent;
 };
 
@@ -103,8 +106,8 @@ class CloudClient {
   BreakerState breaker_state() const;
   /// Cheap test for the hot path: false while the breaker is open and its time is not over.
   bool available() const;
-  /// Smoothed time a call takes and how far it strays (srtt + 4 var); zero before the first answer.
-  SteadyClock::duration latency_estimate() const;
+  /// Whether, as measured, an answer to a payload of `bytes` comes within `left`. True before the first answer.
+  bool fits(std::uint64_t bytes, SteadyClock::duration left) const;
   const CloudClientOptions& options() const;
 
  private:

@@ -3,7 +3,6 @@
 // (which brings the edge answer itself) and the benchmarks.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "sedna/inference/cloud_client.hpp"
 #include "sedna/inference/estimator.hpp"
 #include "sedna/inference/lc_reporter.hpp"
+#include "sedna/inference/result_reader.hpp"
 #include "sedna/tensor/tensor.hpp"
 
 namespace sedna::inference {
@@ -29,12 +29,6 @@ enum class MiningMode : std::uint8_t {
 /// "inference-then-mining", "mining-then-inference"; throws Error(kInvalidArgument) with subject MINING_MODE.
 MiningMode parse_mining_mode(std::string_view text);
 
-/// Reads from a model's outputs (or, mining first, from its inputs) what the filter judges. False: cannot be read.
-using ResultReader = std::function<bool(std::span<const tensor::Tensor> tensors, std::vector<double>& values)>;
-/// Probabilities and logits: the output called `output`, else the first floating-point one. Boxes: column 4 of [m, >= 5],
-/// else a rank-1 output called "scores".
-ResultReader default_reader(algo::EdgeResult::Form form, std::string output = {});
-
 struct JointOptions {
   JointOptions() {}
   MiningMode mode = MiningMode::kInferenceThenMining;
@@ -45,7 +39,7 @@ struct JointOptions {
   double bytes_burst = 0;       ///< 0: one second's worth
   double target_ratio = 0;      ///< > 0: the threshold follows this share (Robbins–Monro on the filter's score)
   double target_step = 0.01;
-  double target_start = 0.5;    ///< threshold before the first sample
+  std::optional<double> target_start;  ///< threshold before the first sample; absent: the filter's own, else 0.5
   bool respect_estimate = true;  ///< do not ask a cloud that cannot answer before the deadline, as measured
   std::string score_output;     ///< which edge output the filter reads; empty: see default_reader
   ResultReader reader;          ///< instead of default_reader
@@ -81,7 +75,6 @@ struct JointResult {
 struct JointCounts {
   std::uint64_t inferences = 0;
   std::uint64_t hard = 0;
-  std::uint64_t wanted = 0;    ///< the filter asked for the cloud (= hard, less the invalid ones)
   std::uint64_t uploaded = 0;  ///< samples the cloud has received
   std::uint64_t edge = 0;      ///< answered by the edge
   std::uint64_t cloud = 0;     ///< answered by the cloud
@@ -131,10 +124,7 @@ class JointInference {
  private:
   friend class OffloadStream;
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  ///< shared with calls under way
 };
-
-/// Index of the largest value, or the integer, that a classifier's outputs name; nothing for other models.
-std::optional<std::int64_t> label_of(std::span<const tensor::Tensor> outputs);
 
 }  // namespace sedna::inference
