@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -22,13 +24,36 @@ inline constexpr std::size_t kMaxRank = 64;
 inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 inline bool goes_on_as_float(char c) { return c == '.' || c == 'e' || c == 'E'; }
 
+/// How many of the 8 characters at p are digits, from the first on, and their value: without a branch, because the
+/// lengths of numbers in an image are as good as random to a branch predictor.
+inline std::size_t leading_digits(const char* p, std::uint64_t& value) {
+  std::uint64_t x = 0;
+  std::memcpy(&x, p, 8);
+  x ^= 0x3030303030303030U;  // digits become 0 … 9
+  const std::uint64_t others = ((x + 0x7676767676767676U) | x) & 0x8080808080808080U;
+  const auto count = static_cast<std::size_t>(std::countr_zero(others)) / 8;
+  // Zeros in front, then pairs, fours, eights.
+  x <<= count == 0 ? 0 : (8 - count) * 8;
+  x = ((x & 0x0F0F0F0F0F0F0F0FU) * 2561) >> 8;
+  x = ((x & 0x00FF00FF00FF00FFU) * 6553601) >> 16;
+  value = ((x & 0x0000FFFF0000FFFFU) * 42949672960001U) >> 32;
+  return count;
+}
+
 /// An integer of at most 18 digits that ends as an integer; null when the text is anything else.
 inline const char* fast_integer(const char* p, const char* end, std::int64_t& value) {
   const bool negative = *p == '-';
   p += negative ? 1 : 0;
   const char* const digits = p;
   std::uint64_t v = 0;
-  while (p != end && is_digit(*p)) v = v * 10 + static_cast<unsigned>(*p++ - '0');
+  if (end - p > 8) {
+    p += leading_digits(p, v);
+    if (p - digits == 8) [[unlikely]] {
+      while (p != end && is_digit(*p)) v = v * 10 + static_cast<unsigned>(*p++ - '0');
+    }
+  } else {
+    while (p != end && is_digit(*p)) v = v * 10 + static_cast<unsigned>(*p++ - '0');
+  }
   const auto count = static_cast<std::size_t>(p - digits);
   if (count - 1 >= 18 || (count > 1 && *digits == '0') || (p != end && goes_on_as_float(*p))) return nullptr;
   value = negative ? -static_cast<std::int64_t>(v) : static_cast<std::int64_t>(v);
