@@ -62,7 +62,11 @@ Result<ContentRange> parse_content_range(std::string_view value) {
     p = next;
     return ok;
   };
-  auto literal = [&](char c) { return p != end && *p++ == c; };
+  auto literal = [&](char c) {
+    if (p == end || *p != c) return false;
+    ++p;
+    return true;
+  };
   if (!number(range.first) || !literal('-') || !number(range.last) || !literal('/')) return bad;
   if (std::string_view(p, static_cast<std::size_t>(end - p)) != "*") {
     std::uint64_t total = 0;
