@@ -2,9 +2,10 @@
 #include "sedna/net/websocket.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include <boost/align/aligned_allocator.hpp>
+#include <boost/asio/compose.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -67,12 +68,34 @@ void teardown(beast::role_type, WebSocketLayer& layer, boost::system::error_code
   error = {};
 }
 
+// Closing while bytes are still coming in would reset the connection and could destroy our close frame before it is read:
+// say that no more is written, then read to the end, for a while.
+constexpr auto kLingerTime = std::chrono::seconds(2);
+constexpr std::size_t kLingerBytes = std::size_t{4} << 20;
+
+struct Linger {
+  explicit Linger(Stream& stream) : watchdog(stream) { watchdog.set(Deadline::after(kLingerTime)); }
+  Watchdog watchdog;
+  std::size_t read = 0;
+  std::array<char, 8192> buffer;
+};
+
 template <class Handler>
-void async_teardown(beast::role_type role, WebSocketLayer& layer, Handler&& handler) {
-  boost::system::error_code error;
-  teardown(role, layer, error);
-  auto executor = asio::get_associated_executor(handler, layer.get_executor());
-  asio::post(executor, beast::bind_handler(std::forward<Handler>(handler), error));
+void async_teardown(beast::role_type, WebSocketLayer& layer, Handler&& handler) {
+  Stream& stream = layer.stream();
+  stream.shutdown_write();
+  auto op = [&stream, linger = std::make_unique<Linger>(stream)](auto& self, boost::system::error_code error = {},
+                                                                 std::size_t bytes = 0) mutable {
+    linger->read += bytes;
+    if (error || linger->read > kLingerBytes) {
+      stream.close();
+      self.complete(boost::system::error_code());
+      return;
+    }
+    const auto into = asio::buffer(linger->buffer);
+    stream.async_read_some(into, std::move(self));
+  };
+  asio::async_compose<Handler, void(boost::system::error_code)>(std::move(op), handler, stream.get_executor());
 }
 
 namespace {

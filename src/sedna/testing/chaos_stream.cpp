@@ -45,7 +45,7 @@ struct Core : std::enable_shared_from_this<Core> {
   void read(asio::mutable_buffer into, Stream::IoHandler handler) {
     if (closed) return finish(std::move(handler), asio::error::operation_aborted, 0);
     if (plan.never_read) {
-      stuck = std::move(handler);
+      stuck.emplace(std::move(handler));
       return;
     }
     const std::uint64_t left = plan.cut_read_after - std::min(plan.cut_read_after, bytes_read);
@@ -98,7 +98,11 @@ struct Core : std::enable_shared_from_this<Core> {
     read_timer.cancel();
     write_timer.cancel();
     under->close();
-    if (stuck) finish(std::exchange(stuck, Stream::IoHandler()), asio::error::operation_aborted, 0);
+    if (stuck) {
+      Stream::IoHandler handler(std::move(*stuck));
+      stuck.reset();
+      finish(std::move(handler), asio::error::operation_aborted, 0);
+    }
   }
 
   net::StreamPtr under;
@@ -108,7 +112,7 @@ struct Core : std::enable_shared_from_this<Core> {
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;
   bool closed = false;
-  Stream::IoHandler stuck;
+  std::optional<Stream::IoHandler> stuck;  // never assigned: that recurses without end in Boost 1.81
 };
 
 class ChaosStream final : public Stream {

@@ -18,6 +18,7 @@
 #include <list>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "sedna/base/error.hpp"
 
@@ -193,12 +194,11 @@ std::string http_answer(int status, std::string_view body, std::string_view fiel
 
 struct ImposterServer::Impl {
   explicit Impl(Script script) : fallback(std::move(script)) { start(); }
-  ~Impl() { stop(); }
+  ~Impl() { stop(false); }
 
-  // Everything that ends when the server refuses or is destroyed.
+  // Everything that ends when connections are dropped, the server refuses or is destroyed.
   struct Run {
     StopEvent stop;
-    int listener = -1;
     std::thread acceptor;
     std::list<std::thread> workers;  // touched by the acceptor, then by stop() after it has ended
   };
@@ -206,43 +206,49 @@ struct ImposterServer::Impl {
   void start() {
     const std::lock_guard lock(lifecycle);
     if (run) return;
+    if (listener < 0) open_listener();
     auto fresh = std::make_shared<Run>();
-    fresh->listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fresh->acceptor = std::thread([this, current = fresh.get()] { accept_all(*current); });
+    run = std::move(fresh);
+  }
+
+  void open_listener() {
+    listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
-    ::setsockopt(fresh->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     socklen_t length = sizeof address;
     auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(fresh->listener, raw, length) != 0 || ::listen(fresh->listener, 64) != 0 ||
-        ::getsockname(fresh->listener, raw, &length) != 0) {
+    if (::bind(listener, raw, length) != 0 || ::listen(listener, 64) != 0 ||
+        ::getsockname(listener, raw, &length) != 0) {
       const std::string why = std::strerror(errno);
-      ::close(fresh->listener);
+      ::close(std::exchange(listener, -1));
       throw Error(ErrorCode::kUnavailable, "imposter cannot listen: " + why);
     }
     port = ntohs(address.sin_port);
-    fresh->acceptor = std::thread([this, current = fresh.get()] { accept_all(*current); });
-    run = std::move(fresh);
   }
 
-  void stop() {
+  // Connections that come while nobody accepts wait in the backlog when the listener is kept.
+  void stop(bool keep_listener) {
     const std::lock_guard lock(lifecycle);
-    if (!run) return;
-    run->stop.set();
-    run->acceptor.join();
-    for (std::thread& worker : run->workers) worker.join();
-    ::close(run->listener);
-    run.reset();
+    if (run) {
+      run->stop.set();
+      run->acceptor.join();
+      for (std::thread& worker : run->workers) worker.join();
+      run.reset();
+    }
+    if (!keep_listener && listener >= 0) ::close(std::exchange(listener, -1));
   }
 
   void accept_all(Run& current) {
     while (true) {
-      pollfd entries[2] = {{current.listener, POLLIN, 0}, {current.stop.fd(), POLLIN, 0}};
+      pollfd entries[2] = {{listener, POLLIN, 0}, {current.stop.fd(), POLLIN, 0}};
       if (::poll(entries, 2, -1) < 0 && errno != EINTR) return;
       if (entries[1].revents != 0) return;
-      const int fd = ::accept4(current.listener, nullptr, nullptr, SOCK_CLOEXEC);
+      const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) continue;
       const int on = 1;
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -324,6 +330,7 @@ struct ImposterServer::Impl {
 
   std::mutex lifecycle;
   std::shared_ptr<Run> run;
+  int listener = -1;  // changes only while no acceptor runs
   std::uint16_t port = 0;
   std::atomic<int> accepted{0};
   mutable std::mutex mutex;
@@ -347,10 +354,10 @@ void ImposterServer::fallback(Script script) {
   const std::lock_guard lock(impl_->mutex);
   impl_->fallback = std::move(script);
 }
-void ImposterServer::refuse() { impl_->stop(); }
+void ImposterServer::refuse() { impl_->stop(false); }
 void ImposterServer::listen() { impl_->start(); }
 void ImposterServer::drop_connections() {
-  impl_->stop();
+  impl_->stop(true);
   impl_->start();
 }
 int ImposterServer::connections() const { return impl_->accepted; }

@@ -76,7 +76,7 @@ class ImposterServer {
   /// Stops listening (connects are refused) and drops every connection. listen() takes the same port again.
   void refuse();
   void listen();
-  /// Closes the connections that exist, as a server that restarts.
+  /// Closes the connections that exist, as a server that restarts; new ones are still taken.
   void drop_connections();
 
   int connections() const;  ///< accepted so far

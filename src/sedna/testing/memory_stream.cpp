@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <boost/asio/append.hpp>
@@ -16,6 +17,13 @@ using net::Stream;
 
 void complete(const asio::any_io_executor& executor, Stream::IoHandler handler, error_code error, std::size_t bytes) {
   asio::post(executor, asio::append(std::move(handler), error, bytes));
+}
+
+// Never by assignment: any_completion_handler's own recurses without end in Boost 1.81.
+Stream::IoHandler take_handler(std::optional<Stream::IoHandler>& from) {
+  Stream::IoHandler handler(std::move(*from));
+  from.reset();
+  return handler;
 }
 
 // Bytes on their way in one direction, and the operation that waits at either end.
@@ -37,7 +45,7 @@ struct Channel {
   // Moves what can be moved and completes whom that serves.
   void settle() {
     if (reader && (!held.empty() || writer_closed || reader_closed)) {
-      auto handler = std::exchange(reader, Stream::IoHandler());
+      auto handler = take_handler(reader);
       if (reader_closed) {
         complete(executor, std::move(handler), asio::error::operation_aborted, 0);
       } else if (held.empty()) {
@@ -48,7 +56,7 @@ struct Channel {
       }
     }
     if (writer && (writer_closed || reader_closed || held.size() < capacity)) {
-      auto handler = std::exchange(writer, Stream::IoHandler());
+      auto handler = take_handler(writer);
       if (writer_closed) {
         complete(executor, std::move(handler), asio::error::operation_aborted, 0);
       } else if (reader_closed) {
@@ -64,8 +72,8 @@ struct Channel {
   asio::any_io_executor executor;
   std::size_t capacity;
   std::string held;
-  Stream::IoHandler reader;
-  Stream::IoHandler writer;
+  std::optional<Stream::IoHandler> reader;
+  std::optional<Stream::IoHandler> writer;
   std::vector<asio::mutable_buffer> read_into;
   std::vector<asio::const_buffer> write_from;
   bool reader_closed = false;
@@ -84,7 +92,7 @@ class MemoryStream final : public Stream {
       complete(in_->executor, std::move(handler), {}, 0);
       return;
     }
-    in_->reader = std::move(handler);
+    in_->reader.emplace(std::move(handler));
     in_->settle();
     out_->settle();
     in_->settle();
@@ -95,7 +103,7 @@ class MemoryStream final : public Stream {
       complete(out_->executor, std::move(handler), {}, 0);
       return;
     }
-    out_->writer = std::move(handler);
+    out_->writer.emplace(std::move(handler));
     out_->settle();
   }
   void shutdown_write() noexcept override {
