@@ -20,5 +20,7 @@ inline constexpr int kExitUsage = 2;    ///< the command line or the environment
 inline constexpr int kExitInterrupted = 130;
 
 void add_infer(CLI::App& program, Action& action);
+void add_edge(CLI::App& program, Action& action);
+void add_calibrate(CLI::App& program, Action& action);
 
 }  // namespace sedna::worker_program

@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "sedna-worker 0.1.0");
   worker_program::Action action;
   worker_program::add_infer(program, action);
+  worker_program::add_edge(program, action);
+  worker_program::add_calibrate(program, action);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
