@@ -69,6 +69,7 @@ TEST(Json, ErrorsSayWhatAndWhereInPythonsWords) {
   EXPECT_EQ(error_of("1 1"), "Extra data: line 1 column 3 (char 2)");
   EXPECT_EQ(error_of("[\"é\", x]"), "Expecting value: line 1 column 7 (char 6)");
   EXPECT_EQ(error_of("[\"abc"), "Unterminated string starting at: line 1 column 2 (char 1)");
+  EXPECT_EQ(error_of("[\"x\\u00e9"), "Invalid \\uXXXX escape: line 1 column 5 (char 4)");
   EXPECT_EQ(error_of("[NaN]"), "Expecting value: line 1 column 2 (char 1)");
   EXPECT_EQ(error_of("{\"a\":1,\"a\":2}"), "duplicate key \"a\": line 1 column 7 (char 6)");
   EXPECT_EQ(error_of("[\"\xff\"]"), "invalid UTF-8 in a string: line 1 column 3 (char 2)");
@@ -96,7 +97,9 @@ TEST(Json, SkippingChecksAsReadingDoes) {
     const bool skipped = scanner.skip_value() && scanner.finish();
     const auto parsed = parse(text);
     EXPECT_EQ(skipped, parsed.has_value()) << text;
-    if (!skipped) EXPECT_STREQ(scanner.error().what(), parsed.error().what()) << text;
+    if (!skipped && !parsed) {
+      EXPECT_STREQ(scanner.error().what(), parsed.error().what()) << text;
+    }
   }
 }
 

@@ -225,7 +225,8 @@ const char* Scanner::scan_escape(const char* p, const char* open, std::string* o
     return p + 1;
   }
   std::uint32_t code = 0;
-  if (!read_hex4(p + 1, end_, code)) {
+  // As Python: an escape that the text ends with is called invalid, not an unterminated string.
+  if (!read_hex4(p + 1, end_, code) || end_ - p == 5) {
     fail("Invalid \\uXXXX escape", p);
     return nullptr;
   }
@@ -235,6 +236,10 @@ const char* Scanner::scan_escape(const char* p, const char* open, std::string* o
     if (code >= 0xDC00 || !starts_with(next, end_, "\\u") || !read_hex4(next + 2, end_, low) || low < 0xDC00 ||
         low > 0xDFFF) {
       fail("lone surrogate in a string", p - 1);
+      return nullptr;
+    }
+    if (end_ - next == 6) {
+      fail("Invalid \\uXXXX escape", next + 1);
       return nullptr;
     }
     code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
