@@ -56,7 +56,7 @@ net::Task<void> Connection::run(std::shared_ptr<Connection> self) {
     log::error("a connection failed", {{"remote", self->request_.remote}, {"error", e.what()}});
   }
   self->loop_->connections.erase(self->place_);
-  self->stream_->close();
+  if (self->stream_) self->stream_->close();  // a failed handshake has taken it
 }
 
 net::Task<bool> Connection::handshake() {

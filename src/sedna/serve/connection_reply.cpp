@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "sedna/base/log.hpp"
@@ -194,6 +195,8 @@ net::Task<Response> Connection::call(const Route& route) {
   Response answer;
   int status = 0;
   std::optional<Error> error;
+  // A cancellation that comes between two waits of the handler ends the next one; our own reads and writes go on.
+  co_await asio::this_coro::throw_if_cancelled(true);
   try {
     answer = co_await route.handler(request_);
   } catch (const Error& e) {
@@ -209,6 +212,7 @@ net::Task<Response> Connection::call(const Route& route) {
     status = 500;
     log::error("a handler failed", {{"route", route.label}, {"request_id", request_.request_id}, {"error", e.what()}});
   }
+  co_await asio::this_coro::throw_if_cancelled(false);
   if (error && !abandoned_) {
     answer = error_response(&route, status, *error);
     if (status == 503) answer.headers.set("Retry-After", "1");

@@ -1,6 +1,7 @@
 // WebSocket routes: the handshake, and a socket that says goodbye when the server drains.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include "sedna/base/log.hpp"
 #include "sedna/net/websocket.hpp"
@@ -48,6 +49,7 @@ net::Task<void> Connection::run_websocket(const Route& route) {
   socket_ = socket;
   std::uint16_t code = static_cast<std::uint16_t>(net::CloseCode::kNormal);
   std::string reason;
+  co_await asio::this_coro::throw_if_cancelled(true);
   try {
     co_await route.websocket(request_, *socket);
   } catch (const Error& e) {
@@ -60,6 +62,7 @@ net::Task<void> Connection::run_websocket(const Route& route) {
     reason = "internal error";
     log::error("a WebSocket handler failed", {{"route", route.label}, {"request_id", request_.request_id}, {"error", e.what()}});
   }
+  co_await asio::this_coro::throw_if_cancelled(false);
   core_->websockets_gauge.add(-1);
   co_await socket->finish(code, std::move(reason));
   failed_ = true;  // whatever follows on this connection is not HTTP

@@ -79,7 +79,7 @@ void TimerQueue::fire() {
   const auto now = SteadyClock::now();
   while (!heap_.empty() && heap_.front()->looked_at_ <= now) {
     Entry& entry = *heap_.front();
-    if (entry.due_ > now) {
+    if (entry.due_ > entry.looked_at_) {  // it was moved later: take its turn then, even when that is past by now
       if (entry.due_ == SteadyClock::time_point::max()) {
         remove(entry);
       } else {
