@@ -121,8 +121,8 @@ std::vector<std::string> ModelRegistry::versions(std::string_view name) const {
   return out;
 }
 
-std::vector<RepositoryEntry> ModelRegistry::index() const {
-  std::vector<RepositoryEntry> entries;
+std::vector<tensor::oip::RepositoryEntry> ModelRegistry::index() const {
+  std::vector<tensor::oip::RepositoryEntry> entries;
   std::map<std::string, std::string> failed;
   {
     const std::lock_guard lock(mutex_);
@@ -137,13 +137,13 @@ std::vector<RepositoryEntry> ModelRegistry::index() const {
     const std::string name = folder.path().filename().string();
     for (const std::string& version : versions_on_disk(folder.path())) {
       const bool loaded = std::ranges::any_of(
-          entries, [&](const RepositoryEntry& e) { return e.name == name && e.version == version; });
+          entries, [&](const tensor::oip::RepositoryEntry& e) { return e.name == name && e.version == version; });
       if (loaded) continue;
       const auto why = failed.find(name);
       entries.push_back({name, version, "UNAVAILABLE", why == failed.end() ? "unloaded" : why->second});
     }
   }
-  std::ranges::sort(entries, {}, [](const RepositoryEntry& e) { return std::pair(e.name, e.version); });
+  std::ranges::sort(entries, {}, [](const tensor::oip::RepositoryEntry& e) { return std::pair(e.name, e.version); });
   return entries;
 }
 

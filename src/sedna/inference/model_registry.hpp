@@ -12,19 +12,13 @@
 
 #include "sedna/base/metrics.hpp"
 #include "sedna/inference/served_model.hpp"
+#include "sedna/tensor/oip_documents.hpp"
 
 namespace sedna::inference {
 
 /// Opens version `version` of model `name` from `file`. Throws Error.
 using ModelLoader =
     std::function<EstimatorPtr(const std::string& file, const std::string& name, const std::string& version)>;
-
-struct RepositoryEntry {
-  std::string name;
-  std::string version;
-  std::string state;  ///< READY, UNAVAILABLE, LOADING
-  std::string reason;
-};
 
 /// Thread-safe.
 class ModelRegistry {
@@ -44,7 +38,7 @@ class ModelRegistry {
   std::vector<std::string> versions(std::string_view name) const;  ///< ascending
 
   bool has_repository() const { return !repository_.empty(); }
-  std::vector<RepositoryEntry> index() const;
+  std::vector<tensor::oip::RepositoryEntry> index() const;
   /// Loads (or loads again) the highest version in the repository; the old one serves until the new one is warm, and
   /// goes on when the new one fails. Blocking: files, session, warm-up.
   void load(const std::string& name);

@@ -1,5 +1,6 @@
 // Upstream's JSON routes: GET /<service>, POST /<service>/predict, with the statuses and bodies of its server
 // (docs/compatibility/server.md lists the differences).
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -164,16 +165,22 @@ net::Task<Response> JsonRoutes::predict(Request& request) {
   const Bytes body = request.body;
   const std::string type(request.headers.get("Content-Type"));
   const auto read = [&refused, &body, &type, work, served] {
-    PredictParse parsed = parse_predict(body, type);
-    if (auto* refusal = std::get_if<PredictRefusal>(&parsed)) {
+    json::Limits limits;
+    limits.max_bytes = std::numeric_limits<std::size_t>::max();  // the server bounds bodies
+    auto parsed = tensor::parse_predict_body(body, type, limits);
+    if (auto* refusal = std::get_if<tensor::PredictRefusal>(&parsed)) {
       refused = Response::json(refusal->status, std::move(refusal->body));
       return;
     }
-    auto& question = std::get<PredictRequest>(parsed);
+    auto& question = std::get<tensor::PredictBody>(parsed);
     if (served->takes_json()) {
       work->is_json = true;
-      work->json = std::move(question.data);
+      work->json = std::move(question.data_text);
       work->callback = std::move(question.callback);
+      // Typed as well where that says the same: lists of equal numbers become arrays without another reading.
+      if (question.data.kind == tensor::JsonArray::Kind::kNumeric && !question.data.mixed) {
+        work->inputs.push_back(std::move(question.data.tensor));
+      }
       return;
     }
     if (question.callback && !question.callback->empty()) {
@@ -181,7 +188,7 @@ net::Task<Response> JsonRoutes::predict(Request& request) {
           detail(500, "there is no post-process callback '" + *question.callback + "': this model runs without Python");
       return;
     }
-    auto inputs = predict_inputs(served->metadata(), question.data.text());
+    auto inputs = predict_inputs(served->metadata(), std::move(question));
     if (inputs)
       work->inputs = std::move(*inputs);
     else

@@ -1,14 +1,14 @@
-// The Open Inference Protocol v2 (REST): what a stock tritonclient.http calls. Documents about models are in
-// model_documents.cpp.
+// The Open Inference Protocol v2 (REST): what a stock tritonclient.http calls.
 #include <algorithm>
 #include <charconv>
 #include <utility>
 
 #include "sedna/inference/content_encoding.hpp"
-#include "sedna/inference/model_documents.hpp"
 #include "sedna/inference/model_server_impl.hpp"
 #include "sedna/inference/queue_estimator.hpp"
+#include "sedna/json/json.hpp"
 #include "sedna/tensor/oip.hpp"
+#include "sedna/tensor/oip_documents.hpp"
 
 namespace sedna::inference {
 
@@ -91,6 +91,24 @@ Response failure(const Error& error, const RequestQueue* queue = nullptr) {
   return response;
 }
 
+std::vector<std::string_view> extensions(bool has_repository) {
+  std::vector<std::string_view> names = {"binary_tensor_data", "classification", "model_configuration", "statistics"};
+  if (has_repository) names.insert(names.end(), {"model_repository", "model_repository(unload_dependents)"});
+  return names;
+}
+
+oip::ModelDocument document(const ModelMetadata& m, std::vector<std::string> versions) {
+  oip::ModelDocument d;
+  d.name = m.name;
+  d.versions = std::move(versions);
+  d.platform = m.platform;
+  d.backend = m.platform == "onnxruntime_onnx" ? "onnxruntime" : m.platform;
+  d.max_batch_size = m.max_batch_size;
+  for (const TensorSpec& spec : m.inputs) d.inputs.push_back({spec.name, spec.dtype, spec.shape});
+  for (const TensorSpec& spec : m.outputs) d.outputs.push_back({spec.name, spec.dtype, spec.shape});
+  return d;
+}
+
 net::Task<Response> unsupported(Request& request) {
   const Error error(ErrorCode::kUnimplemented, "this server has no shared memory, trace or log settings", request.path);
   co_return oip_error(0, error);
@@ -145,7 +163,7 @@ net::Task<Response> OipRoutes::ready(Request&) {
 }
 
 net::Task<Response> OipRoutes::server_metadata(Request&) {
-  co_return Response::json(200, server_document(models_.has_repository()));
+  co_return Response::json(200, oip::server_metadata_json("sedna", "0.1.0", extensions(models_.has_repository())));
 }
 
 net::Task<Response> OipRoutes::model_ready(Request& request) {
@@ -160,27 +178,28 @@ net::Task<Response> OipRoutes::model_metadata(Request& request) {
   const std::string version = request.params.size() > 1 ? request.params[1] : "";
   const ServedModelPtr model = models_.find(request.params[0], version);
   if (model == nullptr) co_return failure(models_.not_found(request.params[0], version));
-  co_return Response::json(200, metadata_document(model->metadata(), models_.versions(request.params[0])));
+  co_return Response::json(200,
+                           oip::model_metadata_json(document(model->metadata(), models_.versions(request.params[0]))));
 }
 
 net::Task<Response> OipRoutes::model_config(Request& request) {
   const std::string version = request.params.size() > 1 ? request.params[1] : "";
   const ServedModelPtr model = models_.find(request.params[0], version);
   if (model == nullptr) co_return failure(models_.not_found(request.params[0], version));
-  co_return Response::json(200, config_document(model->metadata(), model->estimator()->concurrency()));
+  co_return Response::json(200, oip::model_config_json(document(model->metadata(), {})));
 }
 
 net::Task<Response> OipRoutes::statistics(Request& request) {
   const std::string name = request.params.empty() ? "" : request.params[0];
   const std::string version = request.params.size() > 1 ? request.params[1] : "";
-  json::array entries;
+  std::vector<oip::ModelStatistics> entries;
   for (const ServedModelPtr& model : models_.all()) {
     const ModelMetadata& m = model->metadata();
     if ((!name.empty() && m.name != name) || (!version.empty() && m.version != version)) continue;
-    entries.push_back(model->stats().to_json(m.name, m.version));
+    entries.push_back(model->stats().snapshot(m.name, m.version));
   }
   if (!name.empty() && entries.empty()) co_return failure(models_.not_found(name, version));
-  co_return Response::json(200, json::write(json::object{{"model_stats", std::move(entries)}}));
+  co_return Response::json(200, oip::statistics_json(entries));
 }
 
 net::Task<Response> OipRoutes::infer(Request& request) {
@@ -255,11 +274,7 @@ net::Task<Response> OipRoutes::infer(Request& request) {
 }
 
 net::Task<Response> OipRoutes::index(Request&) {
-  json::array entries;
-  for (const RepositoryEntry& e : models_.index()) {
-    entries.push_back(json::object{{"name", e.name}, {"version", e.version}, {"state", e.state}, {"reason", e.reason}});
-  }
-  co_return Response::json(200, json::write(entries));
+  co_return Response::json(200, oip::repository_index_json(models_.index()));
 }
 
 net::Task<Response> OipRoutes::load(Request& request) {

@@ -50,7 +50,8 @@ void ModelStats::succeeded(const RequestTimes& t, std::uint64_t rows) {
   infer_.add(t.infer);
   output_.add(t.output);
   rows_.fetch_add(rows, std::memory_order_relaxed);
-  last_ms_.store(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock::now().time_since_epoch()).count(),
+  const auto wall = SystemClock::now().time_since_epoch();
+  last_ms_.store(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count()),
                  std::memory_order_relaxed);
   m_success_.add();
   m_rows_.add(rows);
@@ -87,41 +88,31 @@ void ModelStats::executed(std::uint64_t rows, SteadyClock::duration took) {
   h_infer_.observe(seconds(took));
   const std::lock_guard lock(batches_mutex_);
   // Sizes come from requests: only so many are told apart.
-  Batch& b = batches_.size() < 256 || batches_.contains(rows) ? batches_[rows] : batches_[0];
+  tensor::oip::Duration& b = batches_.size() < 256 || batches_.contains(rows) ? batches_[rows] : batches_[0];
   ++b.count;
   b.ns += static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count());
 }
 
-json::object ModelStats::Pair::to_json() const {
-  return {{"count", count.load(std::memory_order_relaxed)}, {"ns", ns.load(std::memory_order_relaxed)}};
-}
-
-json::object ModelStats::to_json(const std::string& model, const std::string& version) const {
-  const json::object none = {{"count", 0}, {"ns", 0}};
-  json::array batches;
-  {
-    const std::lock_guard lock(batches_mutex_);
-    for (const auto& [rows, b] : batches_) {
-      batches.push_back(json::object{{"batch_size", rows},
-                                     {"compute_input", none},
-                                     {"compute_infer", json::object{{"count", b.count}, {"ns", b.ns}}},
-                                     {"compute_output", none}});
-    }
+tensor::oip::ModelStatistics ModelStats::snapshot(const std::string& model, const std::string& version) const {
+  tensor::oip::ModelStatistics s;
+  s.name = model;
+  s.version = version;
+  s.last_inference_ms = last_ms_.load(std::memory_order_relaxed);
+  s.inference_count = rows_.load(std::memory_order_relaxed);
+  s.execution_count = executions_.load(std::memory_order_relaxed);
+  s.success = success_.read();
+  s.fail = fail_.read();
+  s.queue = queue_.read();
+  s.compute_input = input_.read();
+  s.compute_infer = infer_.read();
+  s.compute_output = output_.read();
+  const std::lock_guard lock(batches_mutex_);
+  for (const auto& [rows, took] : batches_) {
+    tensor::oip::BatchStatistics& batch = s.batches.emplace_back();
+    batch.batch_size = rows;
+    batch.compute_infer = took;
   }
-  return {{"name", model},
-          {"version", version},
-          {"last_inference", last_ms_.load(std::memory_order_relaxed)},
-          {"inference_count", rows_.load(std::memory_order_relaxed)},
-          {"execution_count", executions_.load(std::memory_order_relaxed)},
-          {"inference_stats", json::object{{"success", success_.to_json()},
-                                           {"fail", fail_.to_json()},
-                                           {"queue", queue_.to_json()},
-                                           {"compute_input", input_.to_json()},
-                                           {"compute_infer", infer_.to_json()},
-                                           {"compute_output", output_.to_json()},
-                                           {"cache_hit", none},
-                                           {"cache_miss", none}}},
-          {"batch_stats", std::move(batches)}};
+  return s;
 }
 
 }  // namespace sedna::inference

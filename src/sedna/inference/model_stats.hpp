@@ -10,7 +10,7 @@
 
 #include "sedna/base/clock.hpp"
 #include "sedna/base/metrics.hpp"
-#include "sedna/json/json.hpp"
+#include "sedna/tensor/oip_documents.hpp"
 
 namespace sedna::inference {
 
@@ -36,7 +36,7 @@ class ModelStats {
   void executed(std::uint64_t rows, SteadyClock::duration took);
   void pending(double change) { pending_.add(change); }
   /// The model_stats[] entry of the Open Inference Protocol.
-  json::object to_json(const std::string& model, const std::string& version) const;
+  tensor::oip::ModelStatistics snapshot(const std::string& model, const std::string& version) const;
 
  private:
   struct Pair {
@@ -46,18 +46,17 @@ class ModelStats {
       count.fetch_add(1, std::memory_order_relaxed);
       ns.fetch_add(static_cast<std::uint64_t>(std::chrono::nanoseconds(d).count()), std::memory_order_relaxed);
     }
-    json::object to_json() const;
+    tensor::oip::Duration read() const {
+      return {count.load(std::memory_order_relaxed), ns.load(std::memory_order_relaxed)};
+    }
   };
   Pair success_, fail_, queue_, input_, infer_, output_;
   std::atomic<std::uint64_t> rows_{0};
   std::atomic<std::uint64_t> executions_{0};
-  std::atomic<std::int64_t> last_ms_{0};
-  struct Batch {
-    std::uint64_t count = 0;
-    std::uint64_t ns = 0;
-  };
+  std::atomic<std::uint64_t> last_ms_{0};
   mutable std::mutex batches_mutex_;
-  std::map<std::uint64_t, Batch> batches_;  ///< rows of an execution → figures; at most max_batch_size entries
+  std::map<std::uint64_t, tensor::oip::Duration>
+      batches_;  ///< rows of an execution → figures; at most max_batch_size entries
 
   metrics::Counter &m_success_, &m_rejected_, &m_timeout_, &m_input_, &m_model_, &m_rows_, &m_executions_;
   metrics::Counter &m_request_us_, &m_queue_us_, &m_input_us_, &m_infer_us_, &m_output_us_;

@@ -12,6 +12,7 @@
 
 #include "sedna/base/log.hpp"
 #include "sedna/base/sha256.hpp"
+#include "sedna/inference/onnx_values.hpp"
 #include "sedna/inference/ort_library.hpp"
 
 namespace sedna::inference {
@@ -23,92 +24,6 @@ namespace {
 
 constexpr auto kInlineLimit = std::chrono::microseconds(50);
 constexpr std::size_t kMaxPorts = 64;  ///< inputs or outputs of one model
-
-int element_type(DType dtype) {
-  switch (dtype) {
-    case DType::kBool:
-      return ort::kBool;
-    case DType::kUint8:
-      return ort::kUint8;
-    case DType::kUint16:
-      return ort::kUint16;
-    case DType::kUint32:
-      return ort::kUint32;
-    case DType::kUint64:
-      return ort::kUint64;
-    case DType::kInt8:
-      return ort::kInt8;
-    case DType::kInt16:
-      return ort::kInt16;
-    case DType::kInt32:
-      return ort::kInt32;
-    case DType::kInt64:
-      return ort::kInt64;
-    case DType::kFp16:
-      return ort::kFloat16;
-    case DType::kBf16:
-      return ort::kBfloat16;
-    case DType::kFp32:
-      return ort::kFloat;
-    case DType::kFp64:
-      return ort::kDouble;
-    case DType::kBytes:
-      return ort::kString;
-  }
-  return 0;
-}
-
-std::optional<DType> dtype_of(int type) {
-  switch (type) {
-    case ort::kBool:
-      return DType::kBool;
-    case ort::kUint8:
-      return DType::kUint8;
-    case ort::kUint16:
-      return DType::kUint16;
-    case ort::kUint32:
-      return DType::kUint32;
-    case ort::kUint64:
-      return DType::kUint64;
-    case ort::kInt8:
-      return DType::kInt8;
-    case ort::kInt16:
-      return DType::kInt16;
-    case ort::kInt32:
-      return DType::kInt32;
-    case ort::kInt64:
-      return DType::kInt64;
-    case ort::kFloat16:
-      return DType::kFp16;
-    case ort::kBfloat16:
-      return DType::kBf16;
-    case ort::kFloat:
-      return DType::kFp32;
-    case ort::kDouble:
-      return DType::kFp64;
-    case ort::kString:
-      return DType::kBytes;
-    default:
-      return std::nullopt;
-  }
-}
-
-/// Element type and dimensions; nothing when it is no tensor of a type that travels.
-std::optional<TensorSpec> read_spec(const OrtLibrary& lib, const ort::TensorInfo* info, const std::string& subject) {
-  if (info == nullptr) return std::nullopt;  // a sequence or a map
-  TensorSpec spec;
-  int type = 0;
-  std::size_t rank = 0;
-  lib.check(lib(ort::kGetTensorElementType)(info, &type), "reading an element type", subject);
-  lib.check(lib(ort::kGetDimensionsCount)(info, &rank), "reading a rank", subject);
-  spec.shape.resize(rank);
-  lib.check(lib(ort::kGetDimensions)(info, spec.shape.data(), rank), "reading dimensions", subject);
-  for (auto& d : spec.shape) d = d < 0 ? -1 : d;
-  const auto dtype = dtype_of(type);
-  if (!dtype) return std::nullopt;
-  spec.dtype = *dtype;
-  return spec;
-}
 
 }  // namespace
 
@@ -238,94 +153,6 @@ struct OnnxEstimator::Impl {
     return spec;
   }
 
-  OrtHandle<ort::Value> make_value(const Tensor& t, std::vector<Bytes>& keep) const {
-    OrtHandle<ort::Value> value;
-    if (t.dtype == DType::kBytes) return make_string_value(t);
-    const std::byte* data = t.data.data();
-    static std::byte nothing[8];
-    if (t.data.empty()) {
-      data = nothing;  // the library refuses null
-    } else if (reinterpret_cast<std::uintptr_t>(data) % tensor::dtype_size(t.dtype) != 0) {
-      AlignedBuffer copy(t.data.size());
-      std::memcpy(copy.data(), data, t.data.size());
-      keep.push_back(std::move(copy).freeze());
-      data = keep.back().data();
-    }
-    // The library does not write to inputs; its signature is not const because the same entry makes outputs.
-    lib.check(
-        lib(ort::kCreateTensorWithDataAsOrtValue)(lib.cpu_memory(), const_cast<std::byte*>(data), t.data.size(),
-                                                  t.shape.data(), t.shape.size(), element_type(t.dtype), value.out()),
-        "wrapping an input", t.name);
-    return value;
-  }
-
-  OrtHandle<ort::Value> make_string_value(const Tensor& t) const {
-    auto elements = tensor::bytes_elements(t);
-    if (!elements) throw elements.error().within(t.name);
-    std::vector<std::string> texts;
-    texts.reserve(elements->size());
-    std::vector<const char*> pointers;
-    for (const std::string_view e : *elements) {
-      if (e.find('\0') != std::string_view::npos) {
-        throw Error(ErrorCode::kInvalidArgument, "a string element holds a NUL character, which this model cannot take",
-                    t.name);
-      }
-      texts.emplace_back(e);
-    }
-    for (const std::string& s : texts) pointers.push_back(s.c_str());
-    OrtHandle<ort::Value> value;
-    lib.check(
-        lib(ort::kCreateTensorAsOrtValue)(lib.allocator(), t.shape.data(), t.shape.size(), ort::kString, value.out()),
-        "making a string input", t.name);
-    lib.check(lib(ort::kFillStringTensor)(value.get(), pointers.data(), pointers.size()), "filling a string input",
-              t.name);
-    return value;
-  }
-
-  Tensor read_output(OrtHandle<ort::Value> value, const TensorSpec& declared) const {
-    OrtHandle<ort::TensorInfo> info;
-    lib.check(lib(ort::kGetTensorTypeAndShape)(value.get(), info.out()), "reading an output", declared.name);
-    auto spec = read_spec(lib, info.get(), declared.name);
-    if (!spec) throw Error(ErrorCode::kInternal, "the output has a type that cannot be sent", declared.name);
-    Tensor t;
-    t.name = declared.name;
-    t.dtype = spec->dtype;
-    t.shape = std::move(spec->shape);
-    std::size_t count = 0;
-    lib.check(lib(ort::kGetTensorShapeElementCount)(info.get(), &count), "counting an output", declared.name);
-    if (t.dtype == DType::kBytes) {
-      t.data = read_strings(value.get(), count, declared.name);
-      return t;
-    }
-    void* data = nullptr;
-    lib.check(lib(ort::kGetTensorMutableData)(value.get(), &data), "reading an output", declared.name);
-    const std::span<const std::byte> bytes(static_cast<const std::byte*>(data), count * tensor::dtype_size(t.dtype));
-    // The value lives as long as somebody holds the bytes.
-    auto owner = std::make_shared<OrtHandle<ort::Value>>(std::move(value));
-    t.data = Bytes(std::move(owner), bytes);
-    return t;
-  }
-
-  Bytes read_strings(const ort::Value* value, std::size_t count, const std::string& name) const {
-    std::size_t length = 0;
-    lib.check(lib(ort::kGetStringTensorDataLength)(value, &length), "reading strings", name);
-    std::string text(length, '\0');
-    std::vector<std::size_t> offsets(count + 1, length);
-    if (count > 0) {
-      lib.check(lib(ort::kGetStringTensorContent)(value, text.data(), length, offsets.data(), count), "reading strings",
-                name);
-    }
-    std::string packed;
-    packed.reserve(length + 4 * count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t n = offsets[i + 1] - offsets[i];
-      const auto prefix = static_cast<std::uint32_t>(n);
-      for (int shift = 0; shift < 32; shift += 8) packed.push_back(static_cast<char>((prefix >> shift) & 0xffU));
-      packed.append(text, offsets[i], n);
-    }
-    return Bytes::from_string(std::move(packed));
-  }
-
   /// The given tensor for each declared input.
   std::array<const Tensor*, kMaxPorts> arrange(std::span<const Tensor> inputs) const {
     if (inputs.size() != metadata.inputs.size()) {
@@ -365,7 +192,7 @@ struct OnnxEstimator::Impl {
     std::array<ort::Value*, kMaxPorts> out{};
     std::vector<Bytes> keep;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      values[i] = make_value(*ordered[i], keep);
+      values[i] = make_value(lib, *ordered[i], keep);
       in[i] = values[i].get();
     }
     ort::Status* status = lib(ort::kRun)(session.get(), nullptr, input_names.data(), in.data(), input_names.size(),
@@ -376,7 +203,7 @@ struct OnnxEstimator::Impl {
     std::vector<Tensor> outputs;
     outputs.reserve(output_names.size());
     for (std::size_t i = 0; i < output_names.size(); ++i) {
-      outputs.push_back(read_output(std::move(answers[i]), metadata.outputs[i]));
+      outputs.push_back(read_value(lib, std::move(answers[i]), metadata.outputs[i].name));
     }
     return outputs;
   }
@@ -390,7 +217,7 @@ struct OnnxEstimator::Impl {
       t.shape = spec.shape;
       for (auto& d : t.shape) d = d < 0 ? 1 : d;
       const std::size_t unit = spec.dtype == DType::kBytes ? 4 : tensor::dtype_size(spec.dtype);
-      AlignedBuffer buffer(tensor::element_count(t.shape, unit).value() * unit);
+      AlignedBuffer buffer(tensor::element_count(t.shape, unit).value());
       std::memset(buffer.data(), 0, buffer.size());
       t.data = std::move(buffer).freeze();
       inputs.push_back(std::move(t));

@@ -1,7 +1,6 @@
 #include "sedna/inference/predict_json.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -17,138 +16,6 @@ using tensor::DType;
 using tensor::Tensor;
 
 namespace {
-
-constexpr std::size_t kMaxEchoedBody = 1024;  ///< upstream echoes the whole body in its answer to broken JSON
-
-json::object problem(json::array loc, std::string_view message, std::string_view type) {
-  return {{"loc", std::move(loc)}, {"msg", message}, {"type", type}};
-}
-
-PredictRefusal refusal(json::array problems) {
-  return {422, json::write(json::object{{"detail", std::move(problems)}})};
-}
-
-PredictRefusal refusal(json::object one) {
-  json::array problems;
-  problems.emplace_back(std::move(one));
-  return refusal(std::move(problems));
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
-/// application/json and application/*+json, with any parameters; FastAPI takes a missing header for JSON.
-bool is_json_type(std::string_view type) {
-  if (type.empty()) return true;
-  type = type.substr(0, type.find(';'));
-  while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
-  constexpr std::string_view kMain = "application/";
-  if (type.size() <= kMain.size() || !equal_ignoring_case(type.substr(0, kMain.size()), kMain)) return false;
-  const std::string_view sub = type.substr(kMain.size());
-  return equal_ignoring_case(sub, "json") ||
-         (sub.size() > 5 && equal_ignoring_case(sub.substr(sub.size() - 5), "+json"));
-}
-
-bool valid_utf8(std::string_view text) {
-  const char* p = text.data();
-  const char* end = p + text.size();
-  while (p != end) {
-    if (static_cast<unsigned char>(*p) < 0x80) {
-      ++p;
-      continue;
-    }
-    const std::size_t n = json::utf8_sequence(p, end);
-    if (n == 0) return false;
-    p += n;
-  }
-  return true;
-}
-
-PredictRefusal syntax_refusal(const json::SyntaxError& error, std::string_view text) {
-  if (error.limit) return {422, detail_body(error.to_error(text).message())};
-  if (!valid_utf8(text)) return {400, detail_body("There was an error parsing the body")};
-  const auto at = error.position(text);
-  std::string_view echoed = text;
-  if (echoed.size() > kMaxEchoedBody) {
-    std::size_t cut = kMaxEchoedBody;
-    while (cut > 0 && (static_cast<unsigned char>(echoed[cut]) & 0xC0U) == 0x80U) --cut;  // not inside a character
-    echoed = echoed.substr(0, cut);
-  }
-  json::object problem_ = problem({"body", static_cast<std::int64_t>(at.character)},
-                                  error.message + ": line " + std::to_string(at.line) + " column " +
-                                      std::to_string(at.column) + " (char " + std::to_string(at.character) + ")",
-                                  "value_error.jsondecode");
-  problem_["ctx"] = json::object{{"msg", error.message},
-                                 {"doc", echoed},
-                                 {"pos", static_cast<std::int64_t>(at.character)},
-                                 {"lineno", static_cast<std::int64_t>(at.line)},
-                                 {"colno", static_cast<std::int64_t>(at.column)}};
-  return refusal(std::move(problem_));
-}
-
-/// A member's value: where its text lies and what it is.
-struct Member {
-  json::Token token = json::Token::kNone;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-};
-
-/// pydantic's Optional[str]: numbers become text as Python's str() writes them.
-bool coerce_callback(std::string_view text, json::Token token, std::optional<std::string>& out) {
-  out.reset();
-  switch (token) {
-    case json::Token::kNull:
-      return true;
-    case json::Token::kTrue:
-      out = "True";
-      return true;
-    case json::Token::kFalse:
-      out = "False";
-      return true;
-    case json::Token::kNan:
-      out = "nan";
-      return true;
-    case json::Token::kInfinity:
-      out = "inf";
-      return true;
-    case json::Token::kMinusInfinity:
-      out = "-inf";
-      return true;
-    case json::Token::kString: {
-      json::Scanner scanner(text);
-      std::string value;
-      if (scanner.peek() != json::Token::kString || !scanner.read_string(value)) return false;
-      out = std::move(value);
-      return true;
-    }
-    case json::Token::kNumber: {
-      json::Number number;
-      json::scan_number(text.data(), text.data() + text.size(), number);
-      char buffer[json::kMaxNumberText];
-      switch (number.kind) {
-        case json::Number::Kind::kInt:
-          out = std::string(buffer, json::write_integer(buffer, number.i));
-          break;
-        case json::Number::Kind::kUint:
-          out = std::string(buffer, json::write_integer(buffer, number.u));
-          break;
-        case json::Number::Kind::kBigInteger:
-          out = std::string(text);
-          break;
-        case json::Number::Kind::kDouble:
-          out = std::string(buffer, json::write_double(buffer, number.d));
-          break;
-      }
-      return true;
-    }
-    default:
-      return false;
-  }
-}
 
 template <class To, class From>
 bool convert_all(std::span<const From> from, std::byte* to, std::size_t& bad) {
@@ -219,6 +86,24 @@ Error unfit(std::string message, std::string subject) {
   return Error(ErrorCode::kInvalidArgument, std::move(message), std::move(subject));
 }
 
+/// Numbers that were read already, as the model's type and shape.
+Result<Tensor> numeric_input(const TensorSpec& spec, tensor::JsonArray array, const std::string& where) {
+  if (array.kind != tensor::JsonArray::Kind::kNumeric) return unfit("the model takes numbers: " + array.reason, where);
+  Tensor t = std::move(array.tensor);
+  t.name = spec.name;
+  if (t.shape.size() + 1 == spec.shape.size() && (spec.shape[0] == -1 || spec.shape[0] == 1)) {
+    t.shape.insert(t.shape.begin(), 1);
+  }
+  if (!shape_fits(spec.shape, t.shape)) {
+    return unfit("has the shape " + shape_text(t.shape) + ", the model's input '" + spec.name + "' takes " +
+                     shape_text(spec.shape),
+                 where);
+  }
+  auto converted = convert_numeric(std::move(t), spec.dtype);
+  if (!converted) return unfit(converted.error().message(), where + converted.error().subject());
+  return converted;
+}
+
 /// One array for one input of the model.
 Result<Tensor> one_input(const TensorSpec& spec, json::Scanner& scanner, const std::string& where) {
   if (scanner.peek() != json::Token::kArray) return unfit("must be a list", where);
@@ -243,79 +128,13 @@ Result<Tensor> one_input(const TensorSpec& spec, json::Scanner& scanner, const s
   }
   auto array = tensor::read_array(scanner);
   if (!array) return scanner.error();
-  if (array->kind != tensor::JsonArray::Kind::kNumeric)
-    return unfit("the model takes numbers: " + array->reason, where);
-  Tensor t = std::move(array->tensor);
-  t.name = spec.name;
-  if (t.shape.size() + 1 == spec.shape.size() && (spec.shape[0] == -1 || spec.shape[0] == 1)) {
-    t.shape.insert(t.shape.begin(), 1);
-  }
-  if (!shape_fits(spec.shape, t.shape)) {
-    return unfit("has the shape " + shape_text(t.shape) + ", the model's input '" + spec.name + "' takes " +
-                     shape_text(spec.shape),
-                 where);
-  }
-  auto converted = convert_numeric(std::move(t), spec.dtype);
-  if (!converted) return unfit(converted.error().message(), where + converted.error().subject());
-  return converted;
+  return numeric_input(spec, std::move(*array), where);
 }
 
 }  // namespace
 
 std::string detail_body(std::string_view text) {
   return json::write(json::object{{"detail", text}});
-}
-
-PredictParse parse_predict(const Bytes& body, std::string_view content_type, std::size_t max_depth) {
-  const json::array at_body = {"body"};
-  if (body.empty()) return refusal(problem(at_body, "field required", "value_error.missing"));
-  if (!is_json_type(content_type)) return refusal(problem(at_body, "value is not a valid dict", "type_error.dict"));
-  json::Limits limits;
-  limits.allow_nan = true;
-  limits.max_depth = max_depth;
-  limits.max_bytes = std::numeric_limits<std::size_t>::max();  // the server bounds bodies
-  const std::string_view text = body.text();
-  json::Scanner scanner(text, limits);
-  const json::Token top = scanner.peek();
-  Member data;
-  Member callback;
-  if (top == json::Token::kObject && scanner.enter()) {
-    bool first = true;
-    std::string key;
-    while (scanner.next_member(first, key)) {
-      Member member;
-      member.token = scanner.peek();
-      member.begin = scanner.offset();
-      if (!scanner.skip_value()) break;
-      member.end = scanner.offset();
-      if (key == "data") data = member;  // of duplicates the last one wins, as in Python
-      if (key == "callback") callback = member;
-    }
-  } else if (top != json::Token::kObject && top != json::Token::kNone) {
-    scanner.skip_value();
-  }
-  if (!scanner.failed()) scanner.finish();
-  if (scanner.failed()) return syntax_refusal(scanner.failure(), text);
-  if (top == json::Token::kNull) return refusal(problem(at_body, "field required", "value_error.missing"));
-  if (top != json::Token::kObject) return refusal(problem(at_body, "value is not a valid dict", "type_error.dict"));
-
-  PredictRequest request;
-  json::array problems;
-  if (data.token == json::Token::kNone) {
-    problems.push_back(problem({"body", "data"}, "field required", "value_error.missing"));
-  } else if (data.token == json::Token::kNull) {
-    problems.push_back(problem({"body", "data"}, "none is not an allowed value", "type_error.none.not_allowed"));
-  } else if (data.token != json::Token::kArray) {
-    problems.push_back(problem({"body", "data"}, "value is not a valid list", "type_error.list"));
-  } else {
-    request.data = body.slice(data.begin, data.end - data.begin);
-  }
-  if (callback.token != json::Token::kNone &&
-      !coerce_callback(text.substr(callback.begin, callback.end - callback.begin), callback.token, request.callback)) {
-    problems.push_back(problem({"body", "callback"}, "str type expected", "type_error.str"));
-  }
-  if (!problems.empty()) return refusal(std::move(problems));
-  return request;
 }
 
 Result<Tensor> convert_numeric(Tensor tensor, DType dtype) {
@@ -325,7 +144,7 @@ Result<Tensor> convert_numeric(Tensor tensor, DType dtype) {
   }
   const auto bytes = tensor::element_count(tensor.shape, tensor::dtype_size(dtype));
   if (!bytes) return bytes.error();
-  AlignedBuffer buffer(static_cast<std::size_t>(*bytes) * tensor::dtype_size(dtype));
+  AlignedBuffer buffer(static_cast<std::size_t>(*bytes));
   std::size_t bad = 0;
   const bool fits = tensor.dtype == DType::kInt64 ? convert_to(tensor.as<std::int64_t>(), dtype, buffer.data(), bad)
                                                   : convert_to(tensor.as<double>(), dtype, buffer.data(), bad);
@@ -335,14 +154,16 @@ Result<Tensor> convert_numeric(Tensor tensor, DType dtype) {
   return tensor;
 }
 
-Result<std::vector<Tensor>> predict_inputs(const ModelMetadata& metadata, std::string_view data) {
+Result<std::vector<Tensor>> predict_inputs(const ModelMetadata& metadata, tensor::PredictBody body) {
   json::Limits limits;
   limits.allow_nan = true;
   limits.max_bytes = std::numeric_limits<std::size_t>::max();
-  json::Scanner scanner(data, limits);
+  json::Scanner scanner(body.data_text.text(), limits);
   std::vector<Tensor> inputs;
   if (metadata.inputs.size() == 1) {
-    auto t = one_input(metadata.inputs[0], scanner, "data");
+    const TensorSpec& spec = metadata.inputs[0];
+    const bool typed = spec.dtype != DType::kBytes && spec.dtype != DType::kBool;
+    auto t = typed ? numeric_input(spec, std::move(body.data), "data") : one_input(spec, scanner, "data");
     if (!t) return t.error();
     inputs.push_back(std::move(*t));
     return inputs;

@@ -43,6 +43,8 @@ class QueueEstimator final : public Estimator {
     /// The text of upstream's "data" list exactly as sent (NaN and Infinity are possible, as in Python's json).
     std::string_view json() const { return work_->json.text(); }
     const std::optional<std::string>& callback() const { return work_->callback; }
+    /// A request in JSON has one unnamed tensor here (INT64 or FP64) when its data is a rectangular list of only
+    /// integers or only floats, and none otherwise.
     std::span<const tensor::Tensor> inputs() const { return work_->inputs; }
     const std::string& request_id() const { return work_->request_id; }
     Deadline deadline() const { return work_->deadline; }

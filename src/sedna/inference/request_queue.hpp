@@ -32,7 +32,7 @@ struct Answer {
 /// One request. Fields are set before push() and not changed after it; the answer is read after `on_answer` was called.
 class Work {
  public:
-  std::vector<tensor::Tensor> inputs;  ///< what the model gets, unless is_json
+  std::vector<tensor::Tensor> inputs;  ///< what the model gets; is_json: the data as one tensor where it has that form
   bool is_json = false;
   Bytes json;                           ///< the JSON text of upstream's "data" list
   std::optional<std::string> callback;  ///< name of a registered post-process function
