@@ -80,11 +80,22 @@ def code_files(folder: Path, suffixes: set[str]) -> Iterator[Path]:
     yield from sorted(p for p in folder.rglob("*") if p.suffix in suffixes and p.is_file())
 
 
-def is_test_code(module: Module, file: Path) -> bool:
-    """Tests and what only they use: named so, or built into the test program."""
-    relative = file.relative_to(module.folder).as_posix()
-    stem_cpp = file.with_suffix(".cpp").relative_to(module.folder).as_posix()
-    return "test" in file.name or relative in module.tests or stem_cpp in module.tests
+def test_code(module: Module) -> set[Path]:
+    """Tests and what only they use: built into the test program, or a private header that nothing else includes."""
+    includes = {
+        file: {module.folder / target.partition("/")[2] for target in _INCLUDE.findall(file.read_text())}
+        for file in code_files(module.folder, SOURCE_SUFFIXES)
+    }
+    tests = {file for file in includes if file.relative_to(module.folder).as_posix() in module.tests}
+    found: set[Path] = set()
+    while found != tests:
+        found = set(tests)
+        for file in includes.keys() - tests:
+            private = file.suffix == ".hpp" and file.relative_to(module.folder).as_posix() not in module.headers
+            users = {user for user, targets in includes.items() if file in targets and user != file}
+            if private and users and users <= tests:
+                tests.add(file)
+    return tests
 
 
 def check(root: Path) -> list[str]:
@@ -119,10 +130,10 @@ def check_module(root: Path, module: Module, modules: dict[str, Module], reach: 
     for header in sorted(module.headers):
         if not (module.folder / header).exists():
             findings.append(f"{module.folder.relative_to(root)}/CMakeLists.txt: HEADERS names {header}, which is absent")
+    tests = test_code(module)
     for file in code_files(module.folder, SOURCE_SUFFIXES):
-        test = is_test_code(module, file)
         allowed = set(reach[module.name])
-        for extra in module.test_modules if test else ():
+        for extra in module.test_modules if file in tests else ():
             allowed |= reach.get(extra, {extra})
         where = file.relative_to(root)
         public = file.relative_to(module.folder).as_posix() in module.headers
