@@ -42,8 +42,10 @@ std::uint16_t default_port(std::string_view scheme) {
 std::string printable_url(std::string_view text) {
   std::string shown(text.substr(0, std::min(text.find_first_of("?#"), std::size_t{200})));
   const std::size_t scheme_end = shown.find("://");
-  const std::size_t from = scheme_end == std::string::npos ? 0 : scheme_end + 3;
-  const std::size_t at = shown.find_last_of('@', shown.find('/', from));
+  const bool has_scheme = scheme_end != std::string::npos;
+  const std::size_t from = has_scheme ? scheme_end + 3 : 0;
+  // Without a scheme nobody knows where the authority ends, so anything before an @ may be a password.
+  const std::size_t at = shown.find_last_of('@', has_scheme ? shown.find('/', from) : std::string::npos);
   if (at != std::string::npos && at >= from) shown.erase(from, at + 1 - from);
   for (char& c : shown) {
     if (c < 0x21 || c > 0x7e) c = '?';

@@ -295,7 +295,8 @@ TEST(HttpClient, KeepsItsDeadlineWhateverThePeerDoes) {
     ImposterServer server(script);
     HttpClient client(server.origin());
     milliseconds best(1000);
-    for (int attempt = 0; attempt < 5 && best > milliseconds(2); ++attempt) {  // the machine may be busy, not the client slow
+    // The best of a few: the machine may be busy where the client is not slow.
+    for (int attempt = 0; attempt < 20 && best > milliseconds(2); ++attempt) {
       HttpOutcome outcome;
       best = std::min(best, overrun(milliseconds(50), [&](Deadline deadline) {
                         outcome = client.exchange(post(std::string(name == "deaf" ? 20'000'000 : 10, 'x')), deadline);
