@@ -1,17 +1,11 @@
 #include "sedna/inference/model_server.hpp"
 
 #include <algorithm>
-#include <exception>
-#include <mutex>
-#include <optional>
 #include <utility>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "sedna/inference/model_server_impl.hpp"
@@ -20,58 +14,6 @@
 namespace sedna::inference {
 
 namespace asio = boost::asio;
-
-struct OffloadPool::Impl {
-  std::mutex mutex;
-  std::optional<asio::thread_pool> pool;  // made with its threads by the first task
-  bool closed = false;
-
-  /// False once closed.
-  template <class Function>
-  bool post(int threads, Function&& function) {
-    const std::lock_guard lock(mutex);
-    if (closed) return false;
-    if (!pool) pool.emplace(static_cast<std::size_t>(threads));
-    asio::post(*pool, std::forward<Function>(function));
-    return true;
-  }
-};
-
-OffloadPool::OffloadPool(int threads) : threads_(threads), impl_(std::make_unique<Impl>()) {}
-OffloadPool::~OffloadPool() {
-  stop();
-}
-
-void OffloadPool::stop() {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->closed = true;
-  }
-  if (impl_->pool) impl_->pool->join();  // what was posted is still done: coroutines wait for it
-}
-
-net::Task<void> OffloadPool::run(std::function<void()> work) {
-  const auto initiate = [](auto handler, OffloadPool* self, std::function<void()> task) {
-    // Shared, because a posted function must be copyable on its way through type-erased executors.
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    const auto finish = [shared](std::exception_ptr failure) {
-      asio::post(asio::get_associated_executor(*shared), [shared, failure] { std::move (*shared)(failure); });
-    };
-    const bool posted = self->impl_->post(self->threads_, [finish, run_it = std::move(task)] {
-      std::exception_ptr failure;
-      try {
-        run_it();
-      } catch (...) {
-        failure = std::current_exception();  // rethrown where the coroutine goes on
-      }
-      finish(failure);
-    });
-    if (!posted) finish(std::make_exception_ptr(Error(ErrorCode::kUnavailable, "the server is stopping")));
-  };
-  auto waiting = asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr)>(
-      initiate, asio::use_awaitable, this, std::move(work));
-  co_await std::move(waiting);
-}
 
 net::Task<void> run_model(ServedModelPtr model, WorkPtr work) {
   if (model->may_run_inline(*work)) {
@@ -127,9 +69,9 @@ struct ModelServer::Impl {
   Impl(ModelServerOptions o, metrics::Registry& registry)
       : options(with_errors(std::move(o))),
         models(options.serving, registry, options.repository, options.loader),
-        pool(1),
-        oip(models, pool, options.server.max_body),
-        json(models, pool, options.services, options.json_model),
+        pool(std::make_unique<serve::Offload>(pool_options(registry))),
+        oip(models, *pool, options.server.max_body),
+        json(models, *pool, options.services, options.json_model),
         server(options.server, registry) {
     oip.install(server);
     json.install(server, options.server.tls.cert_file.empty() ? "http" : "https");
@@ -145,9 +87,16 @@ struct ModelServer::Impl {
     return o;
   }
 
+  static serve::OffloadOptions pool_options(metrics::Registry& registry) {
+    serve::OffloadOptions o;
+    o.name = "inference";
+    o.registry = &registry;
+    return o;
+  }
+
   ModelServerOptions options;
   ModelRegistry models;
-  OffloadPool pool;
+  std::unique_ptr<serve::Offload> pool;
   OipRoutes oip;
   JsonRoutes json;
   serve::Server server;  // last: ends before what its handlers use
@@ -191,7 +140,6 @@ void ModelServer::drain() {
 void ModelServer::stop() {
   // First what handlers wait for, while the server's threads can still take the answers; then the server.
   impl_->models.stop();
-  impl_->pool.stop();
   impl_->server.stop();
 }
 

@@ -1,7 +1,6 @@
 // What the route files of ModelServer share. Not for users.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,25 +9,10 @@
 
 #include "sedna/inference/model_registry.hpp"
 #include "sedna/inference/model_server.hpp"
+#include "sedna/serve/offload.hpp"
 #include "sedna/serve/server.hpp"
 
 namespace sedna::inference {
-
-/// Threads for work that would hold up a connection's thread: decoding large JSON, loading models.
-class OffloadPool {
- public:
-  explicit OffloadPool(int threads);
-  ~OffloadPool();
-  /// Runs `work` on a thread of the pool and resumes on the caller's executor; rethrows what it throws.
-  net::Task<void> run(std::function<void()> work);
-  /// Finishes what was begun and refuses the rest. Idempotent.
-  void stop();
-
- private:
-  struct Impl;
-  int threads_;
-  std::unique_ptr<Impl> impl_;
-};
 
 /// One model's answer to one request, whatever the protocol: runs inline or through the queue, and waits. Afterwards
 /// the work is answered.
@@ -43,7 +27,7 @@ serve::Response oip_error(int status, const Error& error);
 
 class OipRoutes {
  public:
-  OipRoutes(ModelRegistry& models, OffloadPool& pool, std::size_t max_body)
+  OipRoutes(ModelRegistry& models, serve::Offload& pool, std::size_t max_body)
       : models_(models), pool_(pool), max_body_(max_body) {}
   void install(serve::Server& server);
 
@@ -61,13 +45,13 @@ class OipRoutes {
   net::Task<serve::Response> unload(serve::Request& request);
 
   ModelRegistry& models_;
-  OffloadPool& pool_;
+  serve::Offload& pool_;
   std::size_t max_body_;
 };
 
 class JsonRoutes {
  public:
-  JsonRoutes(ModelRegistry& models, OffloadPool& pool, std::vector<std::string> services, std::string model)
+  JsonRoutes(ModelRegistry& models, serve::Offload& pool, std::vector<std::string> services, std::string model)
       : models_(models), pool_(pool), services_(std::move(services)), model_(std::move(model)) {}
   /// `scheme`: for redirects, which name the whole address.
   void install(serve::Server& server, const std::string& scheme);
@@ -78,7 +62,7 @@ class JsonRoutes {
   ServedModelPtr model() const;
 
   ModelRegistry& models_;
-  OffloadPool& pool_;
+  serve::Offload& pool_;
   std::vector<std::string> services_;
   mutable std::mutex mutex_;
   std::string model_;

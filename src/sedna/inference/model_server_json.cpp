@@ -55,6 +55,34 @@ Response bad_data(const Error& error) {
   return Response::json(422, json::write(json::object{{"detail", json::array{std::move(problem)}}}));
 }
 
+/// Reads the body into `work`; an answer instead when it is refused.
+std::optional<Response> read_question(const Bytes& body, std::string_view type, const ServedModel& model, Work& work) {
+  json::Limits limits;
+  limits.max_bytes = std::numeric_limits<std::size_t>::max();  // the server bounds bodies
+  auto parsed = tensor::parse_predict_body(body, type, limits);
+  if (auto* refusal = std::get_if<tensor::PredictRefusal>(&parsed)) {
+    return Response::json(refusal->status, std::move(refusal->body));
+  }
+  auto& question = std::get<tensor::PredictBody>(parsed);
+  if (model.takes_json()) {
+    work.is_json = true;
+    work.json = std::move(question.data_text);
+    work.callback = std::move(question.callback);
+    // Typed as well where that says the same, so that rectangular lists become arrays without another reading.
+    if (question.data.kind == tensor::JsonArray::Kind::kNumeric && !question.data.mixed) {
+      work.inputs.push_back(std::move(question.data.tensor));
+    }
+    return std::nullopt;
+  }
+  if (question.callback && !question.callback->empty()) {
+    return detail(500, "no post-process callback '" + *question.callback + "': this model runs without Python");
+  }
+  auto inputs = predict_inputs(model.metadata(), std::move(question));
+  if (!inputs) return bad_data(inputs.error());
+  work.inputs = std::move(*inputs);
+  return std::nullopt;
+}
+
 /// {"result": …} around the JSON text of a result, which must be a list.
 Response wrap(const Bytes& json) {
   const std::string_view text = json.text();
@@ -161,44 +189,15 @@ net::Task<Response> JsonRoutes::predict(Request& request) {
   auto work = std::make_shared<Work>();
   work->request_id = request.request_id;
   work->deadline = request.deadline;
-  std::optional<Response> refused;
   const Bytes body = request.body;
   const std::string type(request.headers.get("Content-Type"));
-  const auto read = [&refused, &body, &type, work, served] {
-    json::Limits limits;
-    limits.max_bytes = std::numeric_limits<std::size_t>::max();  // the server bounds bodies
-    auto parsed = tensor::parse_predict_body(body, type, limits);
-    if (auto* refusal = std::get_if<tensor::PredictRefusal>(&parsed)) {
-      refused = Response::json(refusal->status, std::move(refusal->body));
-      return;
-    }
-    auto& question = std::get<tensor::PredictBody>(parsed);
-    if (served->takes_json()) {
-      work->is_json = true;
-      work->json = std::move(question.data_text);
-      work->callback = std::move(question.callback);
-      // Typed as well where that says the same: lists of equal numbers become arrays without another reading.
-      if (question.data.kind == tensor::JsonArray::Kind::kNumeric && !question.data.mixed) {
-        work->inputs.push_back(std::move(question.data.tensor));
-      }
-      return;
-    }
-    if (question.callback && !question.callback->empty()) {
-      refused =
-          detail(500, "there is no post-process callback '" + *question.callback + "': this model runs without Python");
-      return;
-    }
-    auto inputs = predict_inputs(served->metadata(), std::move(question));
-    if (inputs)
-      work->inputs = std::move(*inputs);
-    else
-      refused = bad_data(inputs.error());
-  };
+  std::optional<Response> refused;
   if (body.size() > kDecodeHere) {
-    std::function<void()> task = read;
-    co_await pool_.run(std::move(task));
+    auto job = [body, type, served, work] { return read_question(body, type, *served, *work); };
+    auto outcome = co_await pool_.run(std::move(job), request.deadline);
+    refused = std::move(outcome);
   } else {
-    read();
+    refused = read_question(body, type, *served, *work);
   }
   if (refused) {
     served->stats().failed(FailureKind::kInput, SteadyClock::now() - arrived);

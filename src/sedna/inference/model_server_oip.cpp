@@ -3,10 +3,10 @@
 #include <charconv>
 #include <utility>
 
-#include "sedna/inference/content_encoding.hpp"
 #include "sedna/inference/model_server_impl.hpp"
 #include "sedna/inference/queue_estimator.hpp"
 #include "sedna/json/json.hpp"
+#include "sedna/serve/compression.hpp"
 #include "sedna/tensor/oip.hpp"
 #include "sedna/tensor/oip_documents.hpp"
 
@@ -44,33 +44,41 @@ int oip_status(ErrorCode code) {
   }
 }
 
-/// The value of Inference-Header-Content-Length; an error unless it is a number within the body.
-Result<std::optional<std::size_t>> header_length(const Request& request) {
-  const auto field = request.headers.find(oip::kHeaderLengthField);
-  if (!field) return std::optional<std::size_t>();
-  std::size_t value = 0;
-  const auto [end, bad] = std::from_chars(field->data(), field->data() + field->size(), value);
-  if (bad != std::errc() || end != field->data() + field->size()) {
-    return Error(ErrorCode::kInvalidArgument, "must be a number of bytes", std::string(oip::kHeaderLengthField));
-  }
-  return std::optional<std::size_t>(value);
-}
+/// What decoding needs of a request, so that it can go on without it.
+struct Packed {
+  Bytes body;
+  std::string encoding;                    ///< Content-Encoding
+  std::optional<std::string> head_length;  ///< Inference-Header-Content-Length
+  std::size_t limit = 0;                   ///< of the inflated body
+};
 
 /// The request's tensors, whatever its form.
-Result<oip::InferRequest> decode(const Request& request, const Bytes& body, const ModelMetadata& metadata) {
-  auto length = header_length(request);
-  if (!length) return length.error();
-  if (*length == std::size_t{0} && !body.empty()) {
-    if (metadata.inputs.size() != 1) {
-      return Error(ErrorCode::kInvalidArgument,
-                   "a raw request (header length 0) needs a model with exactly one input; '" + metadata.name +
-                       "' has " + std::to_string(metadata.inputs.size()));
+Result<oip::InferRequest> decode(const Packed& packed, const ModelMetadata& metadata) {
+  Bytes body = packed.body;
+  if (!packed.encoding.empty()) {
+    const auto coding = serve::content_coding(packed.encoding);
+    if (!coding) return coding.error();
+    if (*coding != serve::Coding::kIdentity) {
+      auto inflated = serve::inflate(*coding, body.span(), packed.limit);
+      if (!inflated) return inflated.error();
+      body = std::move(*inflated);
     }
-    const TensorSpec& spec = metadata.inputs[0];
-    const bool batched = metadata.max_batch_size > 0;
-    return oip::decode_raw_request(body, {spec.name, spec.dtype, spec.shape}, batched);
   }
-  return oip::decode_request(body, *length);
+  if (!packed.head_length) return oip::decode_request(body, std::nullopt);
+  const std::string& text = *packed.head_length;
+  std::size_t length = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), length);
+  if (bad != std::errc() || end != text.data() + text.size()) {
+    return Error(ErrorCode::kInvalidArgument, "must be a number of bytes", std::string(oip::kHeaderLengthField));
+  }
+  if (length > 0 || body.empty()) return oip::decode_request(body, length);
+  if (metadata.inputs.size() != 1) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "a raw request (header length 0) needs a model with exactly one input; '" + metadata.name + "' has " +
+                     std::to_string(metadata.inputs.size()));
+  }
+  const TensorSpec& spec = metadata.inputs[0];
+  return oip::decode_raw_request(body, {spec.name, spec.dtype, spec.shape}, metadata.max_batch_size > 0);
 }
 
 Response encode(const oip::EncodedBody& body) {
@@ -208,28 +216,19 @@ net::Task<Response> OipRoutes::infer(Request& request) {
   const ServedModelPtr model = models_.find(request.params[0], version);
   if (model == nullptr) co_return failure(models_.not_found(request.params[0], version));
 
+  Packed packed;
+  packed.body = request.body;
+  packed.limit = max_body_;
+  packed.encoding = request.headers.get("Content-Encoding");
+  if (const auto field = request.headers.find(oip::kHeaderLengthField)) packed.head_length = *field;
+  const bool here = packed.encoding.empty() && (packed.head_length || packed.body.size() <= kDecodeHere);
   std::optional<Result<oip::InferRequest>> decoded;
-  const Bytes body = request.body;
-  const std::string encoding(request.headers.get("Content-Encoding"));
-  const bool packed = !encoding.empty() && encoding != "identity";
-  const bool long_json = body.size() > kDecodeHere && !request.headers.find(oip::kHeaderLengthField);
-  const std::size_t limit = max_body_;
-  const auto read = [&decoded, &request, &body, &encoding, packed, limit, raw = model.get()] {
-    if (!packed) {
-      decoded.emplace(decode(request, body, raw->metadata()));
-      return;
-    }
-    auto inflated = decode_content(body, encoding, limit);
-    if (inflated)
-      decoded.emplace(decode(request, *inflated, raw->metadata()));
-    else
-      decoded.emplace(inflated.error());
-  };
-  if (packed || long_json) {
-    std::function<void()> task = read;
-    co_await pool_.run(std::move(task));
+  if (here) {
+    decoded.emplace(decode(packed, model->metadata()));
   } else {
-    read();
+    auto job = [packed, model] { return decode(packed, model->metadata()); };
+    auto result = co_await pool_.run(std::move(job), request.deadline);
+    decoded.emplace(std::move(result));
   }
   const auto refuse = [&](const Error& error) {
     model->stats().failed(FailureKind::kInput, SteadyClock::now() - arrived);
@@ -292,7 +291,7 @@ net::Task<Response> OipRoutes::load(Request& request) {
     }
   }
   const std::string name = request.params[0];
-  std::function<void()> task = [this, name] { models_.load(name); };
+  auto task = [this, name] { models_.load(name); };
   std::optional<Error> error;
   try {
     co_await pool_.run(std::move(task));
@@ -309,7 +308,7 @@ net::Task<Response> OipRoutes::load(Request& request) {
 
 net::Task<Response> OipRoutes::unload(Request& request) {
   const std::string name = request.params[0];
-  std::function<void()> task = [this, name] { models_.unload(name); };
+  auto task = [this, name] { models_.unload(name); };
   std::optional<Error> error;
   try {
     co_await pool_.run(std::move(task));

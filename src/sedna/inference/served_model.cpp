@@ -13,8 +13,7 @@ using tensor::Tensor;
 
 namespace {
 
-/// Inputs so large take longer than the warm-up run that run_inline() went by.
-constexpr std::size_t kInlineBytes = 256 * 1024;
+/// More rows than this take longer than the one that run_inline() went by.
 constexpr std::uint64_t kInlineRows = 8;
 
 Error model_error(const std::exception& e) {
@@ -74,10 +73,7 @@ Result<void> ServedModel::submit(const WorkPtr& work) {
 }
 
 bool ServedModel::may_run_inline(const Work& work) const {
-  if (pulled_ || !options_.allow_inline || !estimator_->run_inline()) return false;
-  std::size_t bytes = 0;
-  for (const Tensor& t : work.inputs) bytes += t.data.size();
-  return bytes <= kInlineBytes && rows_of(work.inputs) <= kInlineRows;
+  return !pulled_ && options_.allow_inline && estimator_->run_inline() && rows_of(work.inputs) <= kInlineRows;
 }
 
 void ServedModel::run_inline(Work& work) {

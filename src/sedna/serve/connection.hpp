@@ -43,7 +43,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   net::Task<void> serve_one();
   net::Task<Response> call(const Route& route);
   net::Task<bool> prepare_body(const Route& route);
-  net::Task<bool> read_sized(std::uint64_t size);
+  net::Task<bool> read_sized(std::uint64_t size, std::size_t before);
+  std::size_t padding(const Route& route, std::uint64_t size) const;
   net::Task<bool> read_chunked(std::size_t limit);
   net::Task<bool> discard_body();
   net::Task<void> run_websocket(const Route& route);

@@ -1,4 +1,5 @@
 // Request bodies: whole ones straight into an aligned buffer, streamed ones as the handler asks.
+#include <charconv>
 #include <cstring>
 
 #include <boost/asio/redirect_error.hpp>
@@ -35,7 +36,7 @@ net::Task<bool> Connection::prepare_body(const Route& route) {
     if (head_.chunked) {
       ok = co_await read_chunked(limit);
     } else {
-      ok = co_await read_sized(body_left_);
+      ok = co_await read_sized(body_left_, padding(route, body_left_));
     }
   } catch (const Error&) {
     no_memory = true;  // the only error thrown there
@@ -53,19 +54,31 @@ net::Task<bool> Connection::prepare_body(const Route& route) {
   co_return ok && !abandoned_;
 }
 
-net::Task<bool> Connection::read_sized(std::uint64_t size) {
-  AlignedBuffer body(static_cast<std::size_t>(size));
+/// Bytes left free before the body so that the byte the route asks for is aligned; 0 unless the header names one inside.
+std::size_t Connection::padding(const Route& route, std::uint64_t size) const {
+  if (route.options.align_at_header.empty()) return 0;
+  const auto field = request_.headers.find(route.options.align_at_header);
+  if (!field) return 0;
+  std::size_t offset = 0;
+  const auto [end, bad] = std::from_chars(field->data(), field->data() + field->size(), offset);
+  if (bad != std::errc() || end != field->data() + field->size() || offset >= size) return 0;
+  return (kBufferAlignment - offset % kBufferAlignment) % kBufferAlignment;
+}
+
+net::Task<bool> Connection::read_sized(std::uint64_t size, std::size_t before) {
+  AlignedBuffer body(before + static_cast<std::size_t>(size));
+  std::byte* const into = body.data() + before;
   std::size_t have = std::min(static_cast<std::size_t>(size), end_ - begin_);
-  if (have > 0) std::memcpy(body.data(), buffer_.get() + begin_, have);
+  if (have > 0) std::memcpy(into, buffer_.get() + begin_, have);
   begin_ += have;
   while (have < size) {
-    const std::size_t n = co_await receive(body.data() + have, static_cast<std::size_t>(size) - have);
+    const std::size_t n = co_await receive(into + have, static_cast<std::size_t>(size) - have);
     if (n == 0 || abandoned_) co_return false;
     have += n;
   }
   body_left_ = 0;
   body_done_ = true;
-  request_.body = std::move(body).freeze();
+  request_.body = std::move(body).freeze().slice(before, static_cast<std::size_t>(size));
   co_return true;
 }
 
