@@ -47,10 +47,11 @@ struct Choice {
   bool reached = true;
 };
 
-Choice choose(const CalibrationOptions& options, std::span<const double> scores, std::span<const std::uint8_t> edge_right,
-              std::span<const std::uint8_t> cloud_right) {
+Choice choose(const CalibrationOptions& options, std::span<const double> scores,
+              std::span<const std::uint8_t> edge_right, std::span<const std::uint8_t> cloud_right) {
   switch (options.policy) {
-    case CalibrationPolicy::kRatio: return {threshold_for_ratio(scores, options.target)};
+    case CalibrationPolicy::kRatio:
+      return {threshold_for_ratio(scores, options.target)};
     case CalibrationPolicy::kAccuracy: {
       require(options.target >= 0 && options.target <= 1, "must be an accuracy from 0 to 1", "target");
       require(!edge_right.empty(), "is needed for an accuracy: which answers of the edge were right", "edge_right");
@@ -67,7 +68,8 @@ Choice choose(const CalibrationOptions& options, std::span<const double> scores,
     }
     case CalibrationPolicy::kChow:
       require(options.filter == "MSP" || options.filter == "TemperatureMSP",
-              "is " + options.filter + "; Chow's rule needs a probability of being right: MSP or TemperatureMSP", "filter");
+              "is " + options.filter + "; Chow's rule needs a probability of being right: MSP or TemperatureMSP",
+              "filter");
       require(options.target >= 0 && options.target <= 1, "must be a cost from 0 to 1", "target");
       return {options.target};
   }
@@ -76,7 +78,9 @@ Choice choose(const CalibrationOptions& options, std::span<const double> scores,
 
 }  // namespace
 
-std::string_view calibration_policy_name(CalibrationPolicy policy) { return kPolicies[static_cast<std::size_t>(policy)]; }
+std::string_view calibration_policy_name(CalibrationPolicy policy) {
+  return kPolicies[static_cast<std::size_t>(policy)];
+}
 
 CalibrationPolicy parse_calibration_policy(std::string_view name) {
   for (std::size_t i = 0; i < kPolicies.size(); ++i) {
@@ -97,7 +101,9 @@ void Calibration::verify(std::string_view checksum) const {
 Calibration calibrate(std::span<const EdgeResult> results, std::span<const std::uint8_t> edge_right,
                       std::span<const std::uint8_t> cloud_right, const CalibrationOptions& options) {
   require(!results.empty(), "has no samples; a few hundred are needed", "samples");
-  const auto fits = [&](std::span<const std::uint8_t> right) { return right.empty() || right.size() == results.size(); };
+  const auto fits = [&](std::span<const std::uint8_t> right) {
+    return right.empty() || right.size() == results.size();
+  };
   require(fits(edge_right), "must have one entry for each sample", "edge_right");
   require(fits(cloud_right), "must have one entry for each sample", "cloud_right");
 

@@ -23,8 +23,12 @@ constexpr std::string_view kKind = "sedna.calibration";
 constexpr std::size_t kLargestFile = std::size_t{1} << 20;
 
 /// JSON has no infinities; the threshold that sends everything is the text "-inf".
-json::value number(double v) { return std::isfinite(v) ? json::value(v) : json::value(number_text(v)); }
-json::value number(const std::optional<double>& v) { return v ? number(*v) : json::value(nullptr); }
+json::value number(double v) {
+  return std::isfinite(v) ? json::value(v) : json::value(number_text(v));
+}
+json::value number(const std::optional<double>& v) {
+  return v ? number(*v) : json::value(nullptr);
+}
 
 Result<double> read_number(const json::object& o, std::string_view name) {
   const json::value* v = o.if_contains(name);
@@ -112,7 +116,8 @@ Result<Calibration> parse_calibration(std::string_view text) {
 
   const auto kind = json::require_string(o, "kind");
   if (!kind || *kind != kKind) {
-    return Error(ErrorCode::kInvalidArgument, "is not \"sedna.calibration\": not a file that calibration wrote", "kind");
+    return Error(ErrorCode::kInvalidArgument, "is not \"sedna.calibration\": not a file that calibration wrote",
+                 "kind");
   }
   const auto format = json::require_int(o, "format");
   if (!format) return format.error();
@@ -148,12 +153,12 @@ Result<Calibration> parse_calibration(std::string_view text) {
            {"threshold", &c.threshold}, {"temperature", &c.temperature}, {"asked", &c.asked}, {"ratio", &c.ratio}}) {
     if (auto done = set_number(name, *field); !done) return done.error();
   }
-  for (const auto& [name, field] : std::initializer_list<std::pair<std::string_view, std::optional<double>*>>{
-           {"accuracy_edge", &c.accuracy_edge},
-           {"accuracy_joint", &c.accuracy_joint},
-           {"accuracy_cloud", &c.accuracy_cloud},
-           {"ece_before", &c.ece_before},
-           {"ece_after", &c.ece_after}}) {
+  for (const auto& [name, field] :
+       std::initializer_list<std::pair<std::string_view, std::optional<double>*>>{{"accuracy_edge", &c.accuracy_edge},
+                                                                                  {"accuracy_joint", &c.accuracy_joint},
+                                                                                  {"accuracy_cloud", &c.accuracy_cloud},
+                                                                                  {"ece_before", &c.ece_before},
+                                                                                  {"ece_after", &c.ece_after}}) {
     if (auto done = set_optional(name, *field); !done) return done.error();
   }
   const auto reached = json::require_bool(o, "reached");

@@ -16,9 +16,15 @@ std::uint32_t second_of(SteadyClock::time_point t) {
 }
 
 constexpr std::uint64_t kFieldMax = 0xffff;
-std::uint32_t slot_second(std::uint64_t slot) { return static_cast<std::uint32_t>(slot >> 32); }
-std::uint64_t slot_requests(std::uint64_t slot) { return (slot >> 16) & kFieldMax; }
-std::uint64_t slot_failures(std::uint64_t slot) { return slot & kFieldMax; }
+std::uint32_t slot_second(std::uint64_t slot) {
+  return static_cast<std::uint32_t>(slot >> 32);
+}
+std::uint64_t slot_requests(std::uint64_t slot) {
+  return (slot >> 16) & kFieldMax;
+}
+std::uint64_t slot_failures(std::uint64_t slot) {
+  return slot & kFieldMax;
+}
 
 CircuitBreakerOptions checked(CircuitBreakerOptions options) {
   const auto require = [](bool good, const char* right, const char* field) {
@@ -47,7 +53,8 @@ CircuitBreaker::Permit CircuitBreaker::admit(SteadyClock::time_point now) {
   const std::lock_guard lock(mutex_);
   const std::uint32_t current = generation_.load(std::memory_order_relaxed);
   switch (state()) {
-    case State::kClosed: return {Admission::kProceed, current};
+    case State::kClosed:
+      return {Admission::kProceed, current};
     case State::kOpen:
       if (now < open_until_) return {Admission::kReject, current};
       successes_ = 0;
@@ -74,9 +81,12 @@ bool CircuitBreaker::would_admit(SteadyClock::time_point now) const {
   if (state() == State::kClosed) return true;
   const std::lock_guard lock(mutex_);
   switch (state()) {
-    case State::kClosed: return true;
-    case State::kOpen: return now >= open_until_;
-    case State::kHalfOpen: return !trial_running(now);
+    case State::kClosed:
+      return true;
+    case State::kOpen:
+      return now >= open_until_;
+    case State::kHalfOpen:
+      return !trial_running(now);
   }
   return false;
 }

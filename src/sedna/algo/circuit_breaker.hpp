@@ -1,9 +1,10 @@
 // Circuit breaker: stops asking a cloud that does not answer, and finds out cheaply when it is back.
 //   closed     every request goes; opens on ≥ 5 failures in a row, or on ≥ 50 % of ≥ 20 requests within 10 s
 //   open       nothing goes for base · 2^(k−1), at most the cap; half of it fixed, half random ("equal jitter")
-//   half-open  one probe (a readiness request), then one real request at a time; 2 successes close, a failure opens again
-// Nygard, "Release It!", 2007; figures from Envoy and Finagle. Called by the inference client around each request. What a
-// failure is the caller decides: a cloud that answers "no" (4xx) works.
+//   half-open  one probe (a readiness request), then one real request at a time; 2 successes close, a failure opens
+//   again
+// Nygard, "Release It!", 2007; figures from Envoy and Finagle. Called by the inference client around each request. What
+// a failure is the caller decides: a cloud that answers "no" (4xx) works.
 #pragma once
 
 #include <array>

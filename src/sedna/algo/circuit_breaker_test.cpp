@@ -1,9 +1,9 @@
 #include "sedna/algo/circuit_breaker.hpp"
 
-#include <gtest/gtest.h>
-
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 

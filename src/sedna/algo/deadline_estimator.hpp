@@ -1,7 +1,8 @@
 // Will the cloud answer in time? Offload only when the expected latency and a margin for its spread fit into what is
 // left of the deadline.
 //   L̂ = RTT̂ + bytes / B̂ + queuê;  offload iff L̂ + margin ≤ time left
-//   var ← var + (|m − srtt| − var) / 4;  srtt ← srtt + (m − srtt) / 8;  margin = 4 · var   (first m: srtt = m, var = m / 2)
+//   var ← var + (|m − srtt| − var) / 4;  srtt ← srtt + (m − srtt) / 8;  margin = 4 · var   (first m: srtt = m, var = m
+//   / 2)
 // Jacobson, "Congestion Avoidance and Control", SIGCOMM 1988. Called by the inference client around each request.
 #pragma once
 

@@ -28,7 +28,7 @@ struct EdgeResult {
   enum class Form { kProbabilities, kLogits, kBoxScores };
   Form form = Form::kProbabilities;
   std::span<const double> values;  ///< box scores: empty means that nothing was detected
-  bool valid = true;  ///< false: the result could not be read as this form (→ not hard, reason kInvalid)
+  bool valid = true;               ///< false: the result could not be read as this form (→ not hard, reason kInvalid)
 };
 
 struct Verdict {

@@ -1,9 +1,9 @@
 #include "sedna/algo/hard_example.hpp"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cmath>
 
 #include "sedna/algo/parameters.hpp"
 #include "sedna/algo/python_random.hpp"

@@ -1,9 +1,9 @@
 // Replays what upstream's filters answered (tests/compat/vectors/README.md says how the file is written).
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <fstream>
 #include <iterator>
+
+#include <gtest/gtest.h>
 
 #include "sedna/algo/hard_example.hpp"
 #include "sedna/algo/parameters.hpp"
@@ -111,7 +111,8 @@ Counts replay(std::string_view name) {
             << name << " " << json::write(group.at("parameters")) << " " << json::write(input);
         ++counts.same;
       } else {
-        // Upstream raises. Unreadable input is not hard; p = 0, a single class and arrays are judged (docs/compatibility).
+        // Upstream raises. Unreadable input is not hard; p = 0, a single class and arrays are judged
+        // (docs/compatibility).
         if (!values) {
           EXPECT_EQ(verdict.reason, Reason::kInvalid) << json::write(input);
         }

@@ -9,8 +9,12 @@
 namespace sedna::algo {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_blank(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
@@ -35,7 +39,8 @@ std::optional<double> parse_number(std::string_view text) {
   for (std::size_t i = 0; i < trimmed.size(); ++i) {
     if (trimmed[i] == '_') {
       // Python allows an underscore between two digits only.
-      if (i == 0 || i + 1 == trimmed.size() || !is_digit(trimmed[i - 1]) || !is_digit(trimmed[i + 1])) return std::nullopt;
+      if (i == 0 || i + 1 == trimmed.size() || !is_digit(trimmed[i - 1]) || !is_digit(trimmed[i + 1]))
+        return std::nullopt;
       continue;
     }
     digits.push_back(trimmed[i]);
@@ -50,8 +55,8 @@ std::optional<double> parse_number(std::string_view text) {
   const auto [end, status] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
   if (end != rest.data() + rest.size() || rest.empty()) return std::nullopt;
   if (status == std::errc::result_out_of_range) {
-    // Beyond double: Python gives an infinity or zero, from_chars does not say which. long double reaches further; where
-    // even that ends, the exponent's sign tells.
+    // Beyond double: Python gives an infinity or zero, from_chars does not say which. long double reaches further;
+    // where even that ends, the exponent's sign tells.
     long double wide = 0;
     const bool read = std::from_chars(rest.data(), rest.data() + rest.size(), wide).ec == std::errc();
     const bool tiny = read ? std::fabs(wide) < 1 : rest.find("e-") != rest.npos || rest.find("E-") != rest.npos;

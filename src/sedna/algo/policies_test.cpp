@@ -1,10 +1,10 @@
 // The worked examples of every run-time policy, and what each does at its edges.
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "sedna/algo/deadline_estimator.hpp"
 #include "sedna/algo/drift_plus_penalty.hpp"

@@ -40,20 +40,31 @@ FilterRegistry& registry() {
 
 std::string_view reason_name(Reason reason) {
   switch (reason) {
-    case Reason::kEasy: return "easy";
-    case Reason::kHard: return "hard";
-    case Reason::kBudget: return "budget";
-    case Reason::kDeadline: return "deadline";
-    case Reason::kBreaker: return "breaker";
-    case Reason::kQueue: return "queue";
-    case Reason::kInvalid: return "invalid";
-    case Reason::kTransport: return "transport";
-    case Reason::kRefused: return "refused";
+    case Reason::kEasy:
+      return "easy";
+    case Reason::kHard:
+      return "hard";
+    case Reason::kBudget:
+      return "budget";
+    case Reason::kDeadline:
+      return "deadline";
+    case Reason::kBreaker:
+      return "breaker";
+    case Reason::kQueue:
+      return "queue";
+    case Reason::kInvalid:
+      return "invalid";
+    case Reason::kTransport:
+      return "transport";
+    case Reason::kRefused:
+      return "refused";
   }
   return "invalid";
 }
 
-std::optional<Parameter> HardExampleFilter::threshold_as_parameter(double) const { return std::nullopt; }
+std::optional<Parameter> HardExampleFilter::threshold_as_parameter(double) const {
+  return std::nullopt;
+}
 
 void register_filter(std::string name, FilterFactory factory) {
   FilterRegistry& all = registry();

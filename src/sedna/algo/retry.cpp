@@ -36,8 +36,9 @@ void RetryThrottle::succeeded() {
 
 std::chrono::microseconds RetryBackoff::delay(unsigned attempt, double uniform,
                                               std::chrono::microseconds retry_after) const {
-  const double longest = std::min(static_cast<double>(cap.count()),
-                                  std::ldexp(static_cast<double>(base.count()), static_cast<int>(std::min(attempt, 60u))));
+  const double longest =
+      std::min(static_cast<double>(cap.count()),
+               std::ldexp(static_cast<double>(base.count()), static_cast<int>(std::min(attempt, 60u))));
   const auto drawn = std::chrono::microseconds(std::llround(longest * std::clamp(uniform, 0.0, 1.0)));
   return std::max({drawn, floor, retry_after});
 }

@@ -34,7 +34,8 @@ struct RetryBackoff {
   std::chrono::microseconds base{25'000};
   std::chrono::microseconds cap{250'000};
 
-  /// `attempt` 0 = before the first retry; `uniform` drawn from [0, 1). A server's Retry-After, when it is longer, wins.
+  /// `attempt` 0 = before the first retry; `uniform` drawn from [0, 1). A server's Retry-After, when it is longer,
+  /// wins.
   std::chrono::microseconds delay(unsigned attempt, double uniform,
                                   std::chrono::microseconds retry_after = std::chrono::microseconds(0)) const;
 };

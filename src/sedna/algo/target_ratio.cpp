@@ -24,7 +24,8 @@ bool TargetRatio::judge(double score) {
   double before = threshold_.load(std::memory_order_relaxed);
   for (;;) {
     const bool hard = score > before;
-    const double after = std::clamp(before + options_.step * ((hard ? 1 : 0) - options_.ratio), options_.low, options_.high);
+    const double after =
+        std::clamp(before + options_.step * ((hard ? 1 : 0) - options_.ratio), options_.low, options_.high);
     if (threshold_.compare_exchange_weak(before, after, std::memory_order_relaxed)) return hard;
   }
 }

@@ -69,9 +69,10 @@ void LabelledRows::check() const {
   }
   for (std::size_t i = 0; i < size(); ++i) {
     if (labels[i] < 0 || static_cast<std::uint64_t>(labels[i]) >= classes) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "is " + std::to_string(labels[i]) + "; it must be a class index from 0 to " + std::to_string(classes - 1),
-                  "labels[" + std::to_string(i) + "]");
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          "is " + std::to_string(labels[i]) + "; it must be a class index from 0 to " + std::to_string(classes - 1),
+          "labels[" + std::to_string(i) + "]");
     }
     if (!softmax_top({form, row(i), true}, 1).valid) {
       throw Error(ErrorCode::kInvalidArgument,

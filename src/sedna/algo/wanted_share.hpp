@@ -1,5 +1,5 @@
-// Says when a budget holds back much more than it was meant to: the filter wants 1.5 times what the budget lets through,
-// over the last 200 calls. That is how drift shows under a budget, which otherwise costs accuracy in silence.
+// Says when a budget holds back much more than it was meant to: the filter wants 1.5 times what the budget lets
+// through, over the last 200 calls. That is how drift shows under a budget, which otherwise costs accuracy in silence.
 // Called by the inference client once per sample; feeds `sedna_ji_wanted_ratio` and a condition.
 #pragma once
 

@@ -1,7 +1,7 @@
 // BertRouter (upstream's): a text classifier says whether the small language model will do.
 //   s = LABEL_0 / (LABEL_0 + LABEL_1)      hard iff not s ≥ threshold      score = 1 − s
-// Ong, Almahairi, Wu and others, "RouteLLM: Learning to Route LLMs with Preference Data", 2024; rule and parameters from
-// KubeEdge Sedna. This is the decision; the classifier runs in Python and gives the values [LABEL_0, LABEL_1].
+// Ong, Almahairi, Wu and others, "RouteLLM: Learning to Route LLMs with Preference Data", 2024; rule and parameters
+// from KubeEdge Sedna. This is the decision; the classifier runs in Python and gives the values [LABEL_0, LABEL_1].
 #include "sedna/algo/filters/filter_base.hpp"
 
 namespace sedna::algo {
@@ -41,6 +41,8 @@ class BertRouter final : public FilterBase {
 
 }  // namespace
 
-FilterPtr make_bert_router(const Parameters& parameters) { return std::make_unique<BertRouter>(parameters); }
+FilterPtr make_bert_router(const Parameters& parameters) {
+  return std::make_unique<BertRouter>(parameters);
+}
 
 }  // namespace sedna::algo

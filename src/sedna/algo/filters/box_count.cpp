@@ -42,6 +42,8 @@ class BoxCount final : public FilterBase {
 
 }  // namespace
 
-FilterPtr make_box_count(const Parameters& parameters) { return std::make_unique<BoxCount>(parameters); }
+FilterPtr make_box_count(const Parameters& parameters) {
+  return std::make_unique<BoxCount>(parameters);
+}
 
 }  // namespace sedna::algo

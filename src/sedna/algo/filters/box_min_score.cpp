@@ -38,6 +38,8 @@ class BoxMinScore final : public FilterBase {
 
 }  // namespace
 
-FilterPtr make_box_min_score(const Parameters& parameters) { return std::make_unique<BoxMinScore>(parameters); }
+FilterPtr make_box_min_score(const Parameters& parameters) {
+  return std::make_unique<BoxMinScore>(parameters);
+}
 
 }  // namespace sedna::algo

@@ -34,6 +34,8 @@ inline Verdict verdict(bool hard, double score) {
   return {hard, hard ? Reason::kHard : Reason::kEasy, score != score ? 0.0 : std::clamp(score, -kLimit, kLimit)};
 }
 
-inline Verdict invalid_verdict() { return {false, Reason::kInvalid, 0}; }
+inline Verdict invalid_verdict() {
+  return {false, Reason::kInvalid, 0};
+}
 
 }  // namespace sedna::algo

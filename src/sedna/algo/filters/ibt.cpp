@@ -38,6 +38,8 @@ class Ibt final : public FilterBase {
 
 }  // namespace
 
-FilterPtr make_ibt(const Parameters& parameters) { return std::make_unique<Ibt>(parameters); }
+FilterPtr make_ibt(const Parameters& parameters) {
+  return std::make_unique<Ibt>(parameters);
+}
 
 }  // namespace sedna::algo

@@ -22,12 +22,9 @@ Score max_logit(const EdgeResult& result, double) {
 }  // namespace
 
 FilterPtr make_max_logit(const Parameters& parameters) {
-  return make_score_filter({.name = "MaxLogit",
-                            .score = max_logit,
-                            .form = EdgeResult::Form::kLogits,
-                            .threshold = 0,
-                            .logits_only = true},
-                           parameters);
+  return make_score_filter(
+      {.name = "MaxLogit", .score = max_logit, .form = EdgeResult::Form::kLogits, .threshold = 0, .logits_only = true},
+      parameters);
 }
 
 }  // namespace sedna::algo

@@ -14,6 +14,8 @@ Score msp(const EdgeResult& result, double temperature) {
 
 }  // namespace
 
-FilterPtr make_msp(const Parameters& parameters) { return make_score_filter({.name = "MSP", .score = msp}, parameters); }
+FilterPtr make_msp(const Parameters& parameters) {
+  return make_score_filter({.name = "MSP", .score = msp}, parameters);
+}
 
 }  // namespace sedna::algo

@@ -42,6 +42,8 @@ class Random final : public FilterBase {
 
 }  // namespace
 
-FilterPtr make_random(const Parameters& parameters) { return std::make_unique<Random>(parameters); }
+FilterPtr make_random(const Parameters& parameters) {
+  return std::make_unique<Random>(parameters);
+}
 
 }  // namespace sedna::algo

@@ -1,8 +1,8 @@
 // The worked example z = [2, 1, 0.1] through every score of ours, and what each does with input it cannot use.
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
+
+#include <gtest/gtest.h>
 
 #include "sedna/algo/hard_example.hpp"
 #include "sedna/base/error.hpp"

@@ -28,7 +28,9 @@ double usable_max(std::span<const double> values) {
   return max == -kInfinity ? std::numeric_limits<double>::quiet_NaN() : max;
 }
 
-bool usable(const EdgeResult& result) { return result.valid && result.form != EdgeResult::Form::kBoxScores; }
+bool usable(const EdgeResult& result) {
+  return result.valid && result.form != EdgeResult::Form::kBoxScores;
+}
 
 }  // namespace
 

@@ -16,11 +16,9 @@ Score temperature_msp(const EdgeResult& result, double temperature) {
 }  // namespace
 
 FilterPtr make_temperature_msp(const Parameters& parameters) {
-  return make_score_filter({.name = "TemperatureMSP",
-                            .score = temperature_msp,
-                            .form = EdgeResult::Form::kLogits,
-                            .has_temperature = true},
-                           parameters);
+  return make_score_filter(
+      {.name = "TemperatureMSP", .score = temperature_msp, .form = EdgeResult::Form::kLogits, .has_temperature = true},
+      parameters);
 }
 
 }  // namespace sedna::algo

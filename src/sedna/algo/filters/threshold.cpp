@@ -33,6 +33,8 @@ class Threshold final : public FilterBase {
 
 }  // namespace
 
-FilterPtr make_threshold(const Parameters& parameters) { return std::make_unique<Threshold>(parameters); }
+FilterPtr make_threshold(const Parameters& parameters) {
+  return std::make_unique<Threshold>(parameters);
+}
 
 }  // namespace sedna::algo
