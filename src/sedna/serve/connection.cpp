@@ -251,6 +251,7 @@ void Connection::on_due() {
 }
 
 void Connection::abandon(int status, ErrorCode code, std::string message) {
+  if (writing_) return stream_->close();  // a second write at a time is not possible; the peer does not read anyway
   const bool in_handler = phase_ == Phase::kHandler;
   if (phase_ == Phase::kHead) {
     started_ = SteadyClock::now();
@@ -259,7 +260,7 @@ void Connection::abandon(int status, ErrorCode code, std::string message) {
   }
   abandoned_ = close_after_ = true;
   Response answer = error_response(route_, status, Error(code, std::move(message)));
-  render(answer, false);
+  render(answer);
   std::string text = std::move(out_);
   out_.clear();
   for (const Bytes& part : answer.body) text += part.text();

@@ -63,13 +63,14 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void on_watched(boost::system::error_code error, std::size_t n);
 
   // Deciding.
-  const Route* admit(Response& refusal);
+  Route* admit(Response& refusal);
   bool authenticate(const Route& route, Response& refusal);
+  bool limit_time(const Route& route, Response& refusal);
   std::size_t body_limit(const Route& route) const;
   Response error_response(const Route* route, int status, const Error& error) const;
 
   // Writing.
-  void render(const Response& response, bool head_only);
+  void render(const Response& response);
   net::Task<bool> respond(Response response);
   net::Task<bool> write_all(const asio::const_buffer* buffers, std::size_t count);
   net::Task<bool> produce(BodyProducer& producer, bool chunked);
@@ -96,7 +97,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   RequestHead head_;
   Request request_;
   net::ChunkDecoder chunks_;
-  const Route* route_ = nullptr;
+  Route* route_ = nullptr;
   bool head_parsed_ = false;
   bool body_done_ = true;        ///< nothing of this request is left to read
   bool continue_owed_ = false;   ///< the client waits for 100 Continue
@@ -104,6 +105,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::uint64_t body_read_ = 0;
   std::uint64_t progress_mark_ = 0;
   SteadyClock::time_point started_{};
+  SteadyClock::duration handler_limit_{};  ///< from the moment the handler starts
   std::uint64_t sent_ = 0;         ///< bytes of the answer
   bool accounted_ = true;
   std::optional<HttpRefusal> refusal_;  ///< found while reading the body
@@ -112,6 +114,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool close_after_ = false;  ///< the answer under way is the last
   bool abandoned_ = false;
   bool failed_ = false;       ///< the stream broke
+  bool writing_ = false;
   bool watching_ = false;     ///< a read is under way while the handler runs
   bool peer_gone_ = false;
   /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
@@ -128,6 +131,5 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 std::string canned_refusal(int status, std::string_view message, std::string_view extra_header);
 /// {"error": "..."}
 Response default_error_body(int status, const Error& error);
-std::string json_quote(std::string_view text);
 
 }  // namespace sedna::serve

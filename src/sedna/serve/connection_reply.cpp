@@ -91,7 +91,7 @@ bool Connection::authenticate(const Route& route, Response& refusal) {
   return false;
 }
 
-const Route* Connection::admit(Response& refusal) {
+Route* Connection::admit(Response& refusal) {
   Router::Match match = core_->router.match(head_.method, head_.raw_path);
   if (match.route == nullptr) {
     const bool wrong_method = !match.allow.empty();
@@ -103,7 +103,7 @@ const Route* Connection::admit(Response& refusal) {
     if (wrong_method) refusal.headers.set("Allow", std::move(match.allow));
     return nullptr;
   }
-  const Route* route = route_ = match.route;
+  Route* const route = route_ = match.route;
   request_.params = std::move(match.params);
   if (!authenticate(*route, refusal)) return nullptr;
   const std::size_t limit = body_limit(*route);
@@ -112,32 +112,32 @@ const Route* Connection::admit(Response& refusal) {
                                                                                   std::to_string(limit) + " bytes"));
     return nullptr;
   }
-  const RouteOptions& options = route->options;
-  const bool own_deadline = options.deadline.has_value();
-  if (own_deadline) {
-    request_.deadline = Deadline(started_ + *options.deadline);
-  } else if (options.long_lived || options.stream_body || route->websocket) {
-    request_.deadline = Deadline::never();
-  } else {
-    request_.deadline = Deadline(started_ + core_->options.request_deadline);
-  }
-  if (const auto wish = head_.headers.find("X-Request-Timeout-Ms")) {
-    std::uint32_t ms = 0;
-    const auto [end, bad] = std::from_chars(wish->data(), wish->data() + wish->size(), ms);
-    if (bad != std::errc() || end != wish->data() + wish->size() || ms == 0) {
-      refusal = error_response(route, 400, Error(ErrorCode::kInvalidArgument, "expected a whole number of milliseconds above 0",
-                                                 "X-Request-Timeout-Ms"));
-      return nullptr;
-    }
-    request_.deadline = request_.deadline.earlier(Deadline(started_ + std::chrono::milliseconds(ms)));
-  }
-  if (!options.long_lived && !route->websocket &&
-      core_->in_handlers.load(std::memory_order_relaxed) >= core_->options.max_queue) {
+  if (!limit_time(*route, refusal)) return nullptr;
+  const bool counted = !route->options.long_lived && !route->options.uncounted && !route->websocket;
+  if (counted && core_->in_handlers.load(std::memory_order_relaxed) >= core_->options.max_queue) {
     refusal = error_response(route, 503, Error(ErrorCode::kUnavailable, "too many requests are under way"));
     refusal.headers.set("Retry-After", "1");
     return nullptr;
   }
   return route;
+}
+
+bool Connection::limit_time(const Route& route, Response& refusal) {
+  const RouteOptions& options = route.options;
+  const bool open_ended = options.long_lived || options.stream_body || route.websocket;
+  handler_limit_ = options.deadline.value_or(open_ended ? SteadyClock::duration::max() : core_->options.request_deadline);
+  request_.deadline = Deadline::never();
+  if (const auto wish = head_.headers.find("X-Request-Timeout-Ms")) {
+    std::uint32_t ms = 0;
+    const auto [end, bad] = std::from_chars(wish->data(), wish->data() + wish->size(), ms);
+    if (bad != std::errc() || end != wish->data() + wish->size() || ms == 0) {
+      const Error error(ErrorCode::kInvalidArgument, "expected a whole number of milliseconds above 0", "X-Request-Timeout-Ms");
+      refusal = error_response(&route, 400, error);
+      return false;
+    }
+    request_.deadline = Deadline(started_ + std::chrono::milliseconds(ms));
+  }
+  return true;
 }
 
 net::Task<void> Connection::serve_one() {
@@ -157,7 +157,7 @@ net::Task<void> Connection::serve_one() {
   request_.method.clear();
   request_.path.clear();
   Response refusal;
-  const Route* route = admit(refusal);
+  Route* const route = admit(refusal);
   if (route == nullptr) {
     co_await respond(std::move(refusal));
     co_return;
@@ -188,8 +188,10 @@ net::Task<void> Connection::serve_one() {
 }
 
 net::Task<Response> Connection::call(const Route& route) {
-  const bool counted = !route.options.long_lived;
-  const InHandler in_handler(*core_, counted);
+  const InHandler in_handler(*core_, !route.options.long_lived && !route.options.uncounted);
+  if (handler_limit_ != SteadyClock::duration::max()) {
+    request_.deadline = request_.deadline.earlier(Deadline::after(handler_limit_));
+  }
   enter(Phase::kHandler, request_.deadline.remaining());
   if (route.options.long_lived && body_done_) watch_peer();
   Response answer;
@@ -220,7 +222,7 @@ net::Task<Response> Connection::call(const Route& route) {
   co_return answer;
 }
 
-void Connection::render(const Response& response, bool) {
+void Connection::render(const Response& response) {
   std::string& out = out_;
   out.clear();
   out += "HTTP/1.1 ";
@@ -237,7 +239,10 @@ void Connection::render(const Response& response, bool) {
   for (const auto& [name, value] : response.headers) {
     if (framed_by_us(name)) continue;
     // What a handler took from outside must not become header fields of its own.
-    if (!net::is_token(name) || !net::is_field_value(value)) continue;
+    if (!net::is_token(name) || !net::is_field_value(value)) {
+      log::error("a handler's header field is left out: it has a control character", {{"name", name}});
+      continue;
+    }
     out += name;
     out += ": ";
     out += value;
@@ -279,7 +284,7 @@ net::Task<bool> Connection::respond(Response response) {
   if (!body_done_ && !discard) close_after_ = true;
   close_after_ = close_after_ || response.close || core_->draining.load(std::memory_order_relaxed);
   const bool head_only = head_parsed_ && (head_.method == "HEAD" || request_.method == "HEAD");
-  render(response, head_only);
+  render(response);
   enter(Phase::kWrite, core_->options.body_timeout);
   const bool with_body = !head_only && !bodiless(response.status);
   const bool chunked = response.producer && !response.producer->content_length() && head_.minor_version >= 1;
@@ -348,8 +353,10 @@ net::Task<bool> Connection::write_all(const asio::const_buffer* buffers, std::si
     std::size_t n = stream_->try_write(window, filled, error);
     if (error == asio::error::would_block) {
       error = {};
+      writing_ = true;
       const std::span<const asio::const_buffer> parts(window, filled);
       n = co_await stream_->async_write_some(parts, asio::redirect_error(asio::use_awaitable, error));
+      writing_ = false;
     }
     if (error || abandoned_) {
       failed_ = true;
@@ -374,7 +381,7 @@ void Connection::account(int status) {
   accounted_ = true;
   const double seconds = std::chrono::duration<double>(SteadyClock::now() - started_).count();
   if (route_ != nullptr) {
-    const_cast<Route*>(route_)->count(status);
+    route_->count(status);
     if (!route_->options.long_lived && !route_->websocket) route_->duration->observe(seconds);
   }
   if (!core_->options.access_log || !log::enabled(log::Level::kInfo)) return;

@@ -71,10 +71,10 @@ void Listener::stop() {
 }
 
 void Listener::accept() {
-  if (!acceptor_.is_open()) return;
+  if (!acceptor_.is_open() || loops_.empty()) return;
   const auto loop = loops_[next_++ % loops_.size()];
   acceptor_.async_accept(asio::any_io_executor(loop->io.get_executor()),
-                         asio::bind_executor(loops_.front()->io, [self = shared_from_this(), loop](error_code error, tcp::socket socket) {
+                         asio::bind_executor(acceptor_.get_executor(), [self = shared_from_this(), loop](error_code error, tcp::socket socket) {
                            if (error == asio::error::operation_aborted) return;
                            if (error) {
                              // No descriptors, no memory: others must end first. A client that is gone already costs nothing.
@@ -116,9 +116,7 @@ void Listener::turn_away(tcp::socket socket) {
   socket.send(asio::buffer(text), 0, ignored);
   socket.shutdown(tcp::socket::shutdown_send, ignored);
   ++turning_away_;
-  std::shared_ptr<void> counted(nullptr, [self = shared_from_this()](void*) {
-    asio::post(self->acceptor_.get_executor(), [self] { --self->turning_away_; });
-  });
+  std::shared_ptr<void> counted(nullptr, [self = shared_from_this()](void*) { --self->turning_away_; });
   const auto state = std::make_shared<TurnedAway>(std::move(socket));
   state->timer.expires_after(kTurnAwayTime);
   state->timer.async_wait([state](error_code stopped) {

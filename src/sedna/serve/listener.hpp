@@ -20,6 +20,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void start();
   /// No more connections. Thread-safe.
   void stop();
+  /// After the io threads have ended: lets the loops go.
+  void release() { loops_.clear(); }
 
  private:
   void accept();
@@ -31,7 +33,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   asio::ip::tcp::acceptor acceptor_;  ///< on the first loop
   asio::steady_timer pause_;
   std::size_t next_ = 0;
-  std::size_t turning_away_ = 0;
+  std::atomic<std::size_t> turning_away_{0};
 };
 
 }  // namespace sedna::serve

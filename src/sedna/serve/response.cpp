@@ -1,7 +1,6 @@
 #include "sedna/serve/server.hpp"
 
-#include <charconv>
-
+#include "sedna/json/json.hpp"
 #include "sedna/serve/connection.hpp"
 
 namespace sedna::serve {
@@ -30,34 +29,23 @@ std::optional<std::string_view> Request::query(std::string_view key) const {
   return std::nullopt;
 }
 
-std::string json_quote(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (u < 0x20 || u >= 0x7f) {
-      // Bytes that may be no UTF-8 (they can come from the client) are shown as Latin-1, so that the JSON is always valid.
-      out += "\\u00";
-      out.push_back(kDigits[u >> 4]);
-      out.push_back(kDigits[u & 15]);
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
+namespace {
+
+std::string error_text(std::string_view message) {
+  std::string out = "{\"error\":";
+  json::append_string(out, message);
+  out.push_back('}');
   return out;
 }
 
+}  // namespace
+
 Response default_error_body(int status, const Error& error) {
-  const std::string_view what = error.what();
-  return Response::json(status, "{\"error\":" + json_quote(what) + "}");
+  return Response::json(status, error_text(error.what()));
 }
 
 std::string canned_refusal(int status, std::string_view message, std::string_view extra_header) {
-  const std::string body = "{\"error\":" + json_quote(message) + "}";
+  const std::string body = error_text(message);
   std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
   out += net::reason_phrase(status);
   out += "\r\nContent-Type: application/json\r\nConnection: close\r\n";

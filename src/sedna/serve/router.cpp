@@ -118,8 +118,8 @@ Router::Match Router::match(std::string_view method, std::string_view raw_path) 
   std::vector<std::string_view> params;
   const Node* node = find(*root_, raw_path.substr(1), params);
   if (node == nullptr) return out;
-  const Route* get = nullptr;
-  for (const Route* route : node->routes) {
+  Route* get = nullptr;
+  for (Route* route : node->routes) {
     if (route->method == method) out.route = route;
     if (route->method == "GET" && !route->websocket) get = route;
   }

@@ -38,7 +38,7 @@ class Router {
   /// Throws Error(kInvalidArgument) for a malformed or a repeated pattern.
   Route& add(std::string method, std::string pattern);
   struct Match {
-    const Route* route = nullptr;
+    Route* route = nullptr;
     std::string allow;  ///< when only the method is wrong: the methods that are right
     std::vector<std::string> params;
   };

@@ -43,6 +43,7 @@ class SignalsBlocked {
 };
 
 void run_loop(const std::shared_ptr<Loop>& loop) {
+  pthread_setname_np(pthread_self(), "sedna-serve");
   const auto work = asio::make_work_guard(loop->io);
   for (;;) {
     try {
@@ -126,7 +127,7 @@ void Server::Impl::add_builtin_routes() {
     if (core->router.match("GET", pattern).route != nullptr) return;  // the feature has its own
     RouteOptions options;
     options.anonymous = anonymous;
-    options.long_lived = true;  // answered even when the queue is full
+    options.uncounted = true;
     add_route(*core, "GET", std::move(pattern), std::move(options)).handler = std::move(handler);
   };
   add("/healthz", healthy, true);
@@ -227,6 +228,13 @@ void Server::stop() {
   const bool empty = impl_->core->wait_until_empty(kStopGrace);
   for (const auto& loop : impl_->loops) loop->io.stop();
   for (const auto& loop : impl_->loops) loop->thread.join();
+  for (const auto& loop : impl_->loops) {
+    if (!empty) break;  // a handler must not run on this thread
+    // What was posted but not run yet keeps its loop alive, and so itself.
+    loop->io.restart();
+    loop->io.poll();
+  }
+  impl_->listener->release();
   if (!empty) {
     // Somebody may still complete what a handler waits for. Into a queue that nobody runs that is harmless, into a
     // destroyed one it is not: the loops are left behind on purpose.

@@ -41,7 +41,9 @@ struct Request {
   BodyReader* stream = nullptr;     ///< set when the route streams; valid until the handler ends
   std::string request_id;           ///< X-Request-Id as sent (cleaned) or made here; echoed
   std::string traceparent;          ///< W3C trace context as sent or made here, for calls made on behalf of this request
-  Deadline deadline;                ///< the route's, or the client's if earlier
+  /// The route's, counted from the handler's start, or the client's if earlier: "X-Request-Timeout-Ms: 250", counted from
+  /// the arrival of the head. Past it the client has its 504.
+  Deadline deadline;
   Identity identity;
   std::string remote;
   net::asio::any_io_executor executor;  ///< of the connection
@@ -99,6 +101,7 @@ struct RouteOptions {
   /// Long poll: not counted against the queue and without deadline (unless `deadline` is set or the client sends one).
   /// The handler's wait is cancelled (its operation ends with operation_aborted) when the client goes or the server drains.
   bool long_lived = false;
+  bool uncounted = false;  ///< answered even when the queue is full (health)
   std::vector<std::string> roles;  ///< the identity must have one of them; empty: any identity
   std::optional<SteadyClock::duration> deadline;  ///< instead of the server's
   std::optional<SteadyClock::duration> websocket_idle;  ///< without a byte (pings count) a WebSocket is dropped; 0: never

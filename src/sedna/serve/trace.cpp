@@ -22,9 +22,9 @@ void append_hex(std::string& out, std::uint64_t value) {
 }
 
 /// Never zero: a zero id is invalid.
-std::uint64_t random_id() {
+std::uint64_t random_id(std::mt19937_64& random) {
   for (;;) {
-    const std::uint64_t id = thread_random()();
+    const std::uint64_t id = random();
     if (id != 0) return id;
   }
 }
@@ -39,7 +39,7 @@ std::string request_id_from(std::string_view sent) {
   if (harmless) return std::string(sent);
   std::string out;
   out.reserve(16);
-  append_hex(out, random_id());
+  append_hex(out, random_id(thread_random()));
   return out;
 }
 
@@ -57,17 +57,18 @@ std::string_view trace_id_of(std::string_view traceparent) {
 
 std::string traceparent_from(std::string_view sent) {
   const std::string_view trace = trace_id_of(sent);
+  auto& random = thread_random();  // once: it asks the kernel whether this is still the same process
   std::string out;
   out.reserve(55);
   out += "00-";
   if (trace.empty()) {
-    append_hex(out, random_id());
-    append_hex(out, random_id());
+    append_hex(out, random_id(random));
+    append_hex(out, random_id(random));
   } else {
     out += trace;
   }
   out.push_back('-');
-  append_hex(out, random_id());
+  append_hex(out, random_id(random));
   out.push_back('-');
   // Only the "sampled" bit is defined by version 00; others are not passed on.
   const bool sampled = !trace.empty() && (std::string_view("13579bdf").find(sent[54]) != std::string_view::npos);
