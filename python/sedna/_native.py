@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 try:
-    from sedna import _sedna as native
+    import sedna._sedna as native
 except ImportError as error:
     raise ImportError(
         "the extension module sedna._sedna cannot be loaded "

@@ -9,10 +9,10 @@ from typing import Any, Dict, List
 
 import numpy as np
 import pytest
+from vectors import rows
 
 from sedna.backend import set_backend
 from sedna.backend.base import BackendBase
-from vectors import rows
 
 ROWS = rows("backend_base")
 
@@ -113,7 +113,7 @@ def test_a_missing_framework_costs_a_log_line(monkeypatch: pytest.MonkeyPatch, c
 def test_load_is_called_as_the_estimator_takes_it(signature: str, got: Dict[str, Any], tmp_path: Path) -> None:
     calls: List[Dict[str, Any]] = []
     scope: Dict[str, Any] = {"calls": calls}
-    exec(f"def load(self, {signature}):\n    l = dict(locals()); l.pop('self'); calls.append(l)", scope)  # noqa: S102
+    exec(f"def load(self, {signature}):\n    l = dict(locals()); l.pop('self'); calls.append(l)", scope)
     model = tmp_path / "m.bin"
     model.write_bytes(b"m")
     backend = BackendBase(type("E", (), {"load": scope["load"], "predict": lambda self, x: x}))

@@ -7,9 +7,9 @@ import types
 from typing import Any, Dict, List
 
 import pytest
+from vectors import rows
 
 from sedna.algorithms.hard_example_mining import BertRouterFilter
-from vectors import rows
 
 ROWS = rows("bert_router")
 

@@ -8,11 +8,11 @@ import re
 from typing import Any, Dict
 
 import pytest
+from vectors import Encoded, equal, rows
 
 from sedna.common import constant
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import BaseConfig, Config, Context
-from vectors import Encoded, equal, rows
 
 CONTEXT = rows("context")
 CONFIG = rows("config_and_class_factory")
@@ -60,7 +60,7 @@ def expected(call: str) -> Any:
 
 
 def test_config_ways_to_make_one(tmp_path: Any) -> None:
-    assert Config(**{"a": 2, "b": {"c": 3}}) == expected("Config kwargs")
+    assert Config(a=2, b={"c": 3}) == expected("Config kwargs")
     assert expected("Config type") == Encoded({"$": "class", "v": "sedna.common.config.Config"})
     assert type(Config({"a": {"b": 1}}).a) is Config
     with pytest.raises(TypeError):

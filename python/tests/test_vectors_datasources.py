@@ -9,6 +9,7 @@ from typing import Any, Dict
 
 import numpy as np
 import pytest
+from vectors import Array, Encoded, equal, rows
 
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.datasources import (
@@ -20,7 +21,6 @@ from sedna.datasources import (
     JSONMetaDataParse,
     TxtDataParse,
 )
-from vectors import Array, Encoded, equal, rows
 
 TXT = rows("txt_data_parse")
 CSV = rows("csv_data_parse")
@@ -38,7 +38,7 @@ def check(source: BaseDataSource, expected: Dict[str, Any]) -> None:
 
 def run(row: Dict[str, Any], call: Any) -> None:
     if row["error"]:
-        with pytest.raises(Exception) as caught:  # noqa: PT011
+        with pytest.raises(Exception) as caught:
             call()
         assert caught.type.__name__ == row["error"]
     else:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from vectors import rows
 
 from sedna.common.file_ops import FileOps
-from vectors import rows
 
 FILE_OPS = rows("file_ops")
 PURE = ("join_path", "remove_path_prefix", "is_remote", "exists", "is_local", "get_file_hash", "clean_folder")

@@ -36,11 +36,11 @@ class TorchBackend(BackendBase):
 
         return forward
 
-    def predict(self, data: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def predict(self, data: Any, **kwargs: Any) -> Any:
         """The estimator's answer."""
         return super().predict(data, **kwargs)
 
-    def evaluate(self, **kwargs: Any) -> Any:  # type: ignore[override]
+    def evaluate(self, **kwargs: Any) -> Any:
         """The estimator's evaluation, with every argument as given."""
         return self.instantiate().evaluate(**kwargs)
 

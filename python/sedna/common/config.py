@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import runpy
-from typing import Any, Dict, List, Mapping, MutableMapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Dict, List, Mapping, MutableMapping, Optional, Set, Tuple, Type, TypeVar
 
 __all__ = ("BaseConfig", "Config", "ConfigSerializable", "Context")
 
@@ -32,7 +32,7 @@ class Config(Dict[str, Any]):
                 raise TypeError("args is not dict or str")
         self._merge(kwargs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> "Config":
+    def __call__(self, *args: Any, **kwargs: Any) -> Config:
         """Merges more into the same object."""
         self._merge(Config(*args, **kwargs))
         return self
@@ -56,7 +56,7 @@ class Config(Dict[str, Any]):
         except KeyError:
             raise AttributeError(key) from None
 
-    def __deepcopy__(self, memo: Dict[int, Any]) -> "Config":
+    def __deepcopy__(self, memo: Dict[int, Any]) -> Config:
         return Config(copy.deepcopy(dict(self), memo))
 
     def __reduce__(self) -> Tuple[Any, ...]:
@@ -119,7 +119,7 @@ class ConfigSerializable:
     """Item, attribute and dictionary access to the public attributes of a class and its instance."""
 
     def _names(self) -> List[str]:
-        names = set()
+        names: Set[str] = set()
         for owner in type(self).__mro__:
             names.update(k for k, v in vars(owner).items() if isinstance(v, _Env) or not callable(v))
         names.update(vars(self))
@@ -136,7 +136,7 @@ class ConfigSerializable:
         """The public attributes and their values now."""
         return {name: getattr(self, name) for name in self._names()}
 
-    def dict(self) -> "MutableMapping[str, Any]":
+    def dict(self) -> MutableMapping[str, Any]:
         """As to_json()."""
         return self.to_json()
 
@@ -159,7 +159,7 @@ class ConfigSerializable:
 class BaseConfig(ConfigSerializable):
     """The environment of a worker. ``BaseConfig.lc_server`` reads LC_SERVER each time; ``BaseConfig()`` is one object."""
 
-    _instance: Optional["BaseConfig"] = None
+    _instance: Optional[BaseConfig] = None
 
     device_category = _Env("DEVICE_CATEGORY", "CPU")
     backend_type = _Env("BACKEND_TYPE", "TENSORFLOW")
@@ -184,7 +184,7 @@ class BaseConfig(ConfigSerializable):
     parameters = _Env("PARAMETERS")
     parameter = _Parameter()
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "BaseConfig":
+    def __new__(cls, *args: Any, **kwargs: Any) -> BaseConfig:
         if cls is not BaseConfig:
             return super().__new__(cls)
         if BaseConfig._instance is None:

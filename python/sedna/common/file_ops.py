@@ -12,9 +12,7 @@ import io
 import os
 import pickle
 import shutil
-import tarfile
 import tempfile
-import zipfile
 from typing import Any, List, Optional, Union
 from urllib.parse import urlsplit
 
@@ -208,20 +206,17 @@ class FileOps:
 
     @classmethod
     def _tar(cls, src: str, dst: str) -> str:
-        with tarfile.open(dst, "w:gz") as archive:
-            archive.add(src, arcname=os.path.basename(src.rstrip("/")))
+        from sedna._native import native
+
+        native.archive_create(src, dst)
         return dst
 
     @classmethod
     def _unpack(cls, path: str) -> str:
+        from sedna._native import native
+
         folder = os.path.dirname(os.path.abspath(path))
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.namelist():
-                    _check_member(member, path)
-                archive.extractall(folder)
-        else:
-            _extract_tar(path, folder)
+        native.archive_extract(path, folder)
         return folder
 
     _untar = _unpack
@@ -249,7 +244,7 @@ class FileOps:
             file.seek(0)
             if head[:1] == b"\x80" and not _needs_joblib(file):
                 file.seek(0)
-                return pickle.load(file)  # noqa: S301  (local by the check above)
+                return pickle.load(file)
         return _joblib(filename).load(filename)
 
     @classmethod
@@ -277,7 +272,7 @@ class FileOps:
     @classmethod
     def pickle_string_to_obj(cls, s: Union[str, bytes]) -> Any:
         """The object of such a text. Only for texts that this program made itself."""
-        return pickle.loads(base64.b64decode(s, validate=True))  # noqa: S301
+        return pickle.loads(base64.b64decode(s, validate=True))
 
 
 def _temporary_name(name: str) -> str:
@@ -303,33 +298,6 @@ def _storage_put(src: str, dst: str) -> None:
     from sedna._native import native
 
     native.storage_upload(src, dst)
-
-
-def _check_member(name: str, archive: str) -> None:
-    clean = name.replace("\\", "/")
-    if clean.startswith("/") or ".." in clean.split("/") or "\0" in clean:
-        raise ValueError(f"{archive}: member {name!r} would leave the folder it is unpacked to")
-
-
-def _extract_tar(path: str, folder: str) -> None:
-    with tarfile.open(path) as archive:
-        members = archive.getmembers()
-        for member in members:
-            _check_member(member.name, path)
-            if not (member.isfile() or member.isdir()):
-                raise ValueError(f"{path}: member {member.name!r} is neither a file nor a folder")
-            member.mode &= 0o755
-        for member in members:
-            target = os.path.join(folder, member.name)
-            if member.isdir():
-                os.makedirs(target, exist_ok=True)
-                continue
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            source = archive.extractfile(member)
-            if source is None:
-                raise ValueError(f"{path}: member {member.name!r} cannot be read")
-            with source, open(target, "wb") as file:
-                shutil.copyfileobj(source, file)
 
 
 def _needs_joblib(file: io.BufferedReader) -> bool:

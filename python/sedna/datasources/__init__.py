@@ -249,7 +249,7 @@ class JSONDataParse(BaseDataSource, ABC):
                 self._boxes.setdefault(box["image_id"], []).append(box)
         self.annotations = [self.load_anno_from_ids(i) for i in self.ids]
         self.x = _array(names)
-        boxes = np.empty(len(self.annotations), dtype=object)
+        boxes: Any = np.empty(len(self.annotations), dtype=object)
         boxes[:] = self.annotations
         self.y = boxes
 
@@ -280,7 +280,7 @@ def _array(values: List[Any]) -> Any:
     try:
         return np.array(values)
     except ValueError:
-        result = np.empty(len(values), dtype=object)
+        result: Any = np.empty(len(values), dtype=object)
         for i, value in enumerate(values):
             result[i] = value
         return result

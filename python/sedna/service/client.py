@@ -53,7 +53,7 @@ class _Requests:
         self,
         method: str,
         url: str,
-        json: Any = None,  # noqa: A002
+        json: Any = None,
         data: Any = None,
         headers: Optional[Mapping[str, str]] = None,
         timeout: Optional[float] = None,

@@ -18,14 +18,19 @@ from sedna.common.class_factory import ClassFactory, ClassType
 __all__ = [
     "BaseFilter",
     "BertRouterFilter",
+    "BoxCountFilter",
+    "BoxMinScoreFilter",
     "CloudOnlyFilter",
     "CrossEntropyFilter",
     "EdgeOnlyFilter",
+    "EnergyFilter",
     "EntropyFilter",
     "IBTFilter",
     "MSPFilter",
     "MarginFilter",
+    "MaxLogitFilter",
     "RandomFilter",
+    "TemperatureEntropyFilter",
     "TemperatureMSPFilter",
     "ThresholdFilter",
 ]
@@ -59,6 +64,10 @@ class CoreFilter(BaseFilter):
         for key, value in parameters.items():
             setattr(self, key, float(value))
 
+    def _set_more(self, parameters: Dict[str, Any]) -> None:
+        """Parameters that the core's filter may know; texts, as a resource has them."""
+        self._more = {key: str(value) for key, value in parameters.items()}
+
     @property
     def core(self) -> Any:
         """The core's filter, made from the attributes on first use."""
@@ -66,7 +75,8 @@ class CoreFilter(BaseFilter):
         if made is None:
             from sedna._native import native
 
-            made = native.Filter(self.core_name, {key: repr(getattr(self, key)) for key in self.core_parameters})
+            known = {key: repr(getattr(self, key)) for key in self.core_parameters}
+            made = native.Filter(self.core_name, {**self.__dict__.get("_more", {}), **known})
             self.__dict__["_core"] = made
         return made
 
@@ -147,48 +157,90 @@ class EdgeOnlyFilter(BaseFilter):
         return False
 
 
-@ClassFactory.register(ClassType.HEM, alias="MSP")
-class MSPFilter(CoreFilter):
-    """Probabilities: hard when ``1 - max p`` is above the threshold (Hendrycks & Gimpel 2017)."""
+class ScoreFilter(CoreFilter):
+    """A score compared with a threshold: hard above it. ``input="logits"`` where the model gives logits."""
 
-    core_name = "MSP"
     core_parameters = {"threshold": 0.5}
 
-    def __init__(self, threshold: Any = 0.5, **kwargs: Any) -> None:
-        self._set(threshold=threshold)
+    def __init__(self, threshold: Any = None, **kwargs: Any) -> None:
+        self._set(threshold=self.core_parameters["threshold"] if threshold is None else threshold)
+        self._set_more(kwargs)
+
+
+class TemperatureFilter(ScoreFilter):
+    """A score of logits divided by a fitted temperature (``sedna.calibrate`` finds it)."""
+
+    def __init__(self, threshold: Any = None, temperature: Any = 1.0, **kwargs: Any) -> None:
+        super().__init__(threshold, **kwargs)
+        self._set(temperature=temperature)
+
+
+@ClassFactory.register(ClassType.HEM, alias="MSP")
+class MSPFilter(ScoreFilter):
+    """Probabilities: ``1 - max p`` (Hendrycks & Gimpel 2017)."""
+
+    core_name = "MSP"
 
 
 @ClassFactory.register(ClassType.HEM, alias="Margin")
-class MarginFilter(CoreFilter):
-    """Probabilities: hard when ``1 - (p1 - p2)`` of the two largest is above the threshold (Scheffer 2001)."""
+class MarginFilter(ScoreFilter):
+    """Probabilities: ``1 - (p1 - p2)`` of the two largest (Scheffer 2001)."""
 
     core_name = "Margin"
-    core_parameters = {"threshold": 0.5}
-
-    def __init__(self, threshold: Any = 0.5, **kwargs: Any) -> None:
-        self._set(threshold=threshold)
 
 
 @ClassFactory.register(ClassType.HEM, alias="Entropy")
-class EntropyFilter(CoreFilter):
-    """Probabilities: hard when the entropy, as a share of the largest possible, is above the threshold."""
+class EntropyFilter(ScoreFilter):
+    """Probabilities: the entropy, as a share of the largest possible (BranchyNet 2016)."""
 
     core_name = "Entropy"
-    core_parameters = {"threshold": 0.5}
-
-    def __init__(self, threshold: Any = 0.5, **kwargs: Any) -> None:
-        self._set(threshold=threshold)
 
 
 @ClassFactory.register(ClassType.HEM, alias="TemperatureMSP")
-class TemperatureMSPFilter(CoreFilter):
-    """Logits: hard when ``1 - max softmax(z / temperature)`` is above the threshold (Guo 2017)."""
+class TemperatureMSPFilter(TemperatureFilter):
+    """Logits: ``1 - max softmax(z / temperature)`` (Guo 2017)."""
 
     core_name = "TemperatureMSP"
     core_parameters = {"threshold": 0.5, "temperature": 1.0}
 
-    def __init__(self, threshold: Any = 0.5, temperature: Any = 1.0, **kwargs: Any) -> None:
-        self._set(threshold=threshold, temperature=temperature)
+
+@ClassFactory.register(ClassType.HEM, alias="TemperatureEntropy")
+class TemperatureEntropyFilter(TemperatureFilter):
+    """Logits: the entropy of ``softmax(z / temperature)``."""
+
+    core_name = "TemperatureEntropy"
+    core_parameters = {"threshold": 0.5, "temperature": 1.0}
+
+
+@ClassFactory.register(ClassType.HEM, alias="Energy")
+class EnergyFilter(TemperatureFilter):
+    """Logits: ``-T ln sum exp(z / T)`` (Liu 2020); its scale is the model's own, so calibrate it."""
+
+    core_name = "Energy"
+    core_parameters = {"threshold": 0.0, "temperature": 1.0}
+
+
+@ClassFactory.register(ClassType.HEM, alias="MaxLogit")
+class MaxLogitFilter(ScoreFilter):
+    """Logits: ``-max z`` (Hendrycks 2022); its scale is the model's own, so calibrate it."""
+
+    core_name = "MaxLogit"
+    core_parameters = {"threshold": 0.0}
+
+
+@ClassFactory.register(ClassType.HEM, alias="BoxCount")
+class BoxCountFilter(ScoreFilter):
+    """Boxes: how many have at least the score ``threshold_box``; none is hard when ``empty_is_hard``."""
+
+    core_name = "BoxCount"
+    core_parameters = {"threshold": 10.0}
+
+
+@ClassFactory.register(ClassType.HEM, alias="BoxMinScore")
+class BoxMinScoreFilter(ScoreFilter):
+    """Boxes: ``1 - `` the smallest score."""
+
+    core_name = "BoxMinScore"
 
 
 @ClassFactory.register(ClassType.HEM, alias="BertRouter")

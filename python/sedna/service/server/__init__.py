@@ -1,0 +1,18 @@
+"""Servers of the data plane, as scripts import them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sedna._absent import missing
+from sedna.service.server.inference import InferenceServer
+
+__all__ = ["InferenceServer"]
+
+_ABSENT = {"AggregationServer": "federated learning", "AggregationServerV2": "federated learning"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ABSENT:
+        raise missing(f"sedna.service.server.{name}", _ABSENT[name])
+    raise AttributeError(f"module 'sedna.service.server' has no attribute {name!r}")
