@@ -56,12 +56,12 @@ struct Url {
   std::string scheme;
   std::string host;  ///< without brackets for IPv6
   std::uint16_t port = 0;
-  std::string target = "/";  ///< path and query
+  std::string target = "/";       ///< path and query
   std::string authority() const;  ///< as in the Host header (port left out when it is the scheme's own)
 };
 
-/// Refuses user:password@, control characters, spaces, ports out of range. The error's subject is the URL without its query.
-/// Bytes above ASCII in the path are escaped, a fragment is dropped. Scheme and host become lower case.
+/// Refuses user:password@, control characters, spaces, ports out of range. The error's subject is the URL without its
+/// query. Bytes above ASCII in the path are escaped, a fragment is dropped. Scheme and host become lower case.
 Result<Url> parse_url(std::string_view text);
 /// What a Location field or a link means seen from `base`: a whole URL, //host/path, /path, ?query or a relative path.
 Result<Url> resolve_reference(const Url& base, std::string_view reference);

@@ -22,8 +22,8 @@ struct Kept {
   SteadyClock::time_point since{};
 };
 
-// Kept connections without a lock, because a fork may happen while another thread is in here: a slot is emptied or filled
-// by one exchange. Low slots are used first, so that those behind grow old and are dropped.
+// Kept connections without a lock, because a fork may happen while another thread is in here: a slot is emptied or
+// filled by one exchange. Low slots are used first, so that those behind grow old and are dropped.
 class Pool {
  public:
   explicit Pool(std::size_t size) : slots_(size) {}
@@ -82,7 +82,8 @@ struct HttpClient::Impl {
   Impl(Url url, HttpClientOptions client_options)
       : origin(std::move(url)), options(std::move(client_options)), pool(options.max_idle) {
     if (origin.scheme != "http" && origin.scheme != "https") {
-      throw Error(ErrorCode::kInvalidArgument, "expected an http:// or https:// URL", origin.scheme + "://" + origin.host);
+      throw Error(ErrorCode::kInvalidArgument, "expected an http:// or https:// URL",
+                  origin.scheme + "://" + origin.host);
     }
     if (origin.scheme == "https") tls = TlsContext::client(options.tls);
     text = origin.scheme + "://" + origin.authority();
@@ -96,7 +97,8 @@ struct HttpClient::Impl {
     const pid_t self = getpid();
     const auto oldest = SteadyClock::now() - options.idle_timeout;
     while (auto kept = pool.take()) {
-      // After fork both processes hold the socket: closing ours says nothing to the peer, and no word may be sent on it.
+      // After fork both processes hold the socket: closing ours says nothing to the peer, and no word may be sent on
+      // it.
       if (kept->process == self && kept->since >= oldest && kept->connection.transport().quiet()) return kept;
     }
     return nullptr;
@@ -178,9 +180,13 @@ HttpOutcome HttpClient::exchange_to(const HttpRequest& request, Deadline deadlin
   return impl_->exchange(request, deadline, ResponseSinks{&sink, &head});
 }
 
-void HttpClient::close_idle() { impl_->pool.clear(); }
+void HttpClient::close_idle() {
+  impl_->pool.clear();
+}
 
-const Url& HttpClient::origin() const { return impl_->origin; }
+const Url& HttpClient::origin() const {
+  return impl_->origin;
+}
 
 HttpResponse http_get(std::string_view url, Deadline deadline, const HttpClientOptions& options) {
   constexpr int kMaxRedirects = 5;

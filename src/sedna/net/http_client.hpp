@@ -1,6 +1,7 @@
-// A blocking HTTP/1.1 client with a keep-alive pool. Each call drives its own connection on the calling thread (write, poll,
-// read: no event loop, nothing handed over); one absolute deadline bounds resolve, connect, TLS, send and receive. No thread
-// is started but for looking up a host name. Many threads may call one client; each call uses one connection.
+// A blocking HTTP/1.1 client with a keep-alive pool. Each call drives its own connection on the calling thread (write,
+// poll, read: no event loop, nothing handed over); one absolute deadline bounds resolve, connect, TLS, send and
+// receive. No thread is started but for looking up a host name. Many threads may call one client; each call uses one
+// connection.
 #pragma once
 
 #include <cstdint>
@@ -27,17 +28,17 @@ struct HttpClientOptions {
   TlsClientOptions tls;
   std::string bearer_token;  ///< sent as Authorization when not empty; never logged; never sent to another host
   std::string user_agent = "sedna/0.1";
-  std::size_t max_idle = 16;                                   ///< connections kept
+  std::size_t max_idle = 16;  ///< connections kept
   SteadyClock::duration idle_timeout = std::chrono::seconds(60);
   SteadyClock::duration connect_timeout = std::chrono::seconds(5);
   std::size_t max_response_header = 64 * 1024;
   std::size_t max_response_body = std::size_t{1} << 30;
 };
 
-/// What went wrong, and whether the server can have executed the request: true once all of it was handed to the kernel (a
-/// retry of what is not idempotent is safe only when false). Codes: kUnavailable (refused, reset, closed, unresolvable),
-/// kDeadlineExceeded, kDataLoss (the answer is not HTTP), kResourceExhausted (larger than a limit), kUnauthenticated (TLS
-/// trust), kInvalidArgument (the request itself). The subject is the URL without its query.
+/// What went wrong, and whether the server can have executed the request: true once all of it was handed to the kernel
+/// (a retry of what is not idempotent is safe only when false). Codes: kUnavailable (refused, reset, closed,
+/// unresolvable), kDeadlineExceeded, kDataLoss (the answer is not HTTP), kResourceExhausted (larger than a limit),
+/// kUnauthenticated (TLS trust), kInvalidArgument (the request itself). The subject is the URL without its query.
 struct TransportFailure {
   Error error;
   bool may_have_executed = true;
@@ -51,7 +52,8 @@ struct HttpOutcome {
 
 /// Where a response body goes instead of memory: called with each piece in order; throw to stop.
 using BodySink = std::function<void(std::span<const std::byte>)>;
-/// Called once with status and headers before the first piece of a streamed body (206 or 200? which ETag?); throw to stop.
+/// Called once with status and headers before the first piece of a streamed body (206 or 200? which ETag?); throw to
+/// stop.
 using HeadSink = std::function<void(const HttpResponse&)>;
 
 class HttpClient {
@@ -62,8 +64,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  /// One exchange, no retry (but for one fresh connection when a kept one turns out closed before any byte was sent back
-  /// and the method is idempotent or nothing of the request was accepted). Never throws for outside causes. Thread-safe.
+  /// One exchange, no retry (but for one fresh connection when a kept one turns out closed before any byte was sent
+  /// back and the method is idempotent or nothing of the request was accepted). Never throws for outside causes.
+  /// Thread-safe.
   HttpOutcome exchange(const HttpRequest& request, Deadline deadline);
   /// As exchange; a 2xx body streams into `sink` (response.body stays empty; max_response_body does not bound it) after
   /// `head`, if set, has seen the header. What `head` or `sink` throws comes out of this call, the connection dropped.

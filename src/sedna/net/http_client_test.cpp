@@ -1,10 +1,11 @@
 #include "sedna/net/http_client.hpp"
 
-#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "sedna/testing/imposter_server.hpp"
 
@@ -25,7 +26,9 @@ HttpRequest post(std::string body, std::string target = "/x") {
   return request;
 }
 
-Deadline soon() { return Deadline::after(std::chrono::seconds(5)); }
+Deadline soon() {
+  return Deadline::after(std::chrono::seconds(5));
+}
 
 /// The failure, or one that says that there was none.
 TransportFailure failure_of(const HttpOutcome& outcome) {
@@ -42,7 +45,8 @@ milliseconds overrun(milliseconds deadline, Call call) {
 }
 
 TEST(HttpClient, ExchangesOverOneKeptConnection) {
-  ImposterServer server(Script::serve([](const ImposterRequest& r) { return http_answer(200, r.method + " " + r.body); }));
+  ImposterServer server(
+      Script::serve([](const ImposterRequest& r) { return http_answer(200, r.method + " " + r.body); }));
   HttpClient client(server.origin());
   for (int i = 0; i < 3; ++i) {
     const HttpOutcome outcome = client.exchange(post("hello"), soon());
@@ -95,7 +99,8 @@ TEST(HttpClient, RefusesToSendWhatWouldBreakTheHeader) {
 
 TEST(HttpClient, ReadsChunkedAndCloseDelimitedBodies) {
   ImposterServer server;
-  server.next(Script::reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\n"));
+  server.next(
+      Script::reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\n"));
   server.next(Script::reply("HTTP/1.1 200 OK\r\n\r\nuntil the end"));
   server.next(Script::reply("HTTP/1.1 204 No Content\r\n\r\n"));
   server.next(Script::reply("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" +
@@ -112,9 +117,8 @@ TEST(HttpClient, ReadsChunkedAndCloseDelimitedBodies) {
 }
 
 TEST(HttpClient, HeadHasNoBodyWhateverItsLengthSays) {
-  ImposterServer server(Script::serve([](const ImposterRequest&) {
-    return std::string("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-  }));
+  ImposterServer server(Script::serve(
+      [](const ImposterRequest&) { return std::string("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"); }));
   HttpClient client(server.origin());
   HttpRequest request;
   request.method = "HEAD";
@@ -189,7 +193,8 @@ TEST(HttpClient, RepeatsOnAFreshConnectionOnlyWhatIsIdempotent) {
   // The server closes a kept connection while the next request is on its way: it reads it and hangs up without a byte.
   const auto closes_after_one = [] {
     auto count = std::make_shared<int>(0);
-    return Script::serve([count](const ImposterRequest&) { return ++*count == 1 ? http_answer(200, "ok") : std::string(); });
+    return Script::serve(
+        [count](const ImposterRequest&) { return ++*count == 1 ? http_answer(200, "ok") : std::string(); });
   };
   for (const bool idempotent : {false, true}) {
     ImposterServer server;
@@ -249,7 +254,8 @@ TEST(HttpClient, BreakingOffARequestMidwayIsNoExecution) {
 }
 
 TEST(HttpClient, GarbageIsNotWaitedOut) {
-  for (const char* garbage : {"SSH-2.0-OpenSSH_9.2\r\n", "\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/2 200\r\n\r\n", "\x16\x03\x01"}) {
+  for (const char* garbage :
+       {"SSH-2.0-OpenSSH_9.2\r\n", "\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/2 200\r\n\r\n", "\x16\x03\x01"}) {
     ImposterServer server(Script::speak_first(garbage));
     HttpClient client(server.origin());
     const auto start = SteadyClock::now();
@@ -279,7 +285,8 @@ TEST(HttpClient, EnforcesLimits) {
 TEST(HttpClient, KeepsItsDeadlineWhateverThePeerDoes) {
   const std::string endless = "HTTP/1.1 200 OK\r\n" + std::string(100'000, 'x');
   const std::string body = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x');
-  const std::string chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n186A0\r\n" + std::string(100'000, 'x');
+  const std::string chunks =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n186A0\r\n" + std::string(100'000, 'x');
   const std::string open_end = "HTTP/1.1 200 OK\r\n\r\n" + std::string(100'000, 'x');
   const std::chrono::microseconds pause(500);
   const std::vector<std::pair<std::string, Script>> peers{
@@ -355,7 +362,8 @@ TEST(HttpClient, IsSharedByThreads) {
 }
 
 TEST(HttpClient, AForkedChildDoesNotTouchKeptConnections) {
-  ImposterServer server(Script::serve([](const ImposterRequest& r) { return http_answer(200, std::to_string(r.connection)); }));
+  ImposterServer server(
+      Script::serve([](const ImposterRequest& r) { return http_answer(200, std::to_string(r.connection)); }));
   HttpClient client(server.origin());
   ASSERT_EQ(client.exchange(post("x"), soon()).response->body.text(), "1");
   const pid_t child = fork();
@@ -384,7 +392,8 @@ TEST(HttpClient, IdleConnectionsAreDropped) {
 }
 
 TEST(HttpClient, AConnectionWithUnaskedBytesIsNotUsedAgain) {
-  ImposterServer server(Script::serve([](const ImposterRequest&) { return http_answer(200, "ok") + "HTTP/1.1 200 OK\r\n"; }));
+  ImposterServer server(
+      Script::serve([](const ImposterRequest&) { return http_answer(200, "ok") + "HTTP/1.1 200 OK\r\n"; }));
   HttpClient client(server.origin());
   for (int i = 0; i < 3; ++i) {
     const HttpOutcome outcome = client.exchange(post("x"), soon());

@@ -18,7 +18,9 @@ bool has_no_body(std::string_view method, int status) {
   return method == "HEAD" || status == 204 || status == 304 || status / 100 == 1;
 }
 
-bool expects_body(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
+bool expects_body(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
 
 bool valid_target(std::string_view target) {
   return !target.empty() && std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; });

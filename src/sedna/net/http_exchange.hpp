@@ -48,7 +48,7 @@ class HttpConnection {
  private:
   struct Exchange;
   std::unique_ptr<Transport> transport_;
-  std::vector<char> input_;   // what arrived and was not used yet is input_[begin_, end_)
+  std::vector<char> input_;  // what arrived and was not used yet is input_[begin_, end_)
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

@@ -19,7 +19,9 @@ constexpr std::array<bool, 256> make_token_table() {
 }
 constexpr std::array<bool, 256> kTokenChar = make_token_table();
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool equal_no_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
@@ -146,8 +148,7 @@ Result<ChunkDecoder::Step> ChunkDecoder::feed(std::span<const std::byte> input) 
   Step step;
   while (step.consumed < input.size() && state_ != State::kDone) {
     if (state_ == State::kData) {
-      const std::size_t n =
-          static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size() - step.consumed));
+      const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size() - step.consumed));
       step.data = input.subspan(step.consumed, n);
       step.consumed += n;
       skip(n);

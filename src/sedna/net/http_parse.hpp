@@ -1,5 +1,5 @@
-// Strict parsing of what an HTTP/1.1 server sends back: the head in one piece, chunked bodies step by step. Called by the
-// client and the fuzzers. Everything here treats its input as hostile.
+// Strict parsing of what an HTTP/1.1 server sends back: the head in one piece, chunked bodies step by step. Called by
+// the client and the fuzzers. Everything here treats its input as hostile.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace sedna::net {
 
-/// Length of the head including the empty line that ends it, or npos. Looks from `from` on, what came before being known.
+/// Length of the head including the empty line that ends it, or npos. Looks from `from` on, what came before being
+/// known.
 std::size_t find_head_end(std::string_view bytes, std::size_t from = 0);
 
 /// False as soon as the bytes cannot become an HTTP/1.x status line: no need to wait for more of them.
@@ -45,13 +46,14 @@ class ChunkDecoder {
   static constexpr std::size_t kMaxLine = 8 * 1024;
 
   struct Step {
-    std::size_t consumed = 0;       ///< bytes of the input that are done with
+    std::size_t consumed = 0;         ///< bytes of the input that are done with
     std::span<const std::byte> data;  ///< body bytes inside the input, valid as long as it
   };
   /// Takes one step; data may be empty while consumed is not. Call again with the rest until it consumes nothing.
   Result<Step> feed(std::span<const std::byte> input);
   bool done() const { return state_ == State::kDone; }
-  /// Bytes of the current chunk that are still to come: they may be read straight into the body and then passed by skip().
+  /// Bytes of the current chunk that are still to come: they may be read straight into the body and then passed by
+  /// skip().
   std::uint64_t pending() const { return state_ == State::kData ? remaining_ : 0; }
   void skip(std::uint64_t count);
 

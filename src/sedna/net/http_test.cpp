@@ -7,7 +7,9 @@
 namespace sedna::net {
 namespace {
 
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 TEST(Headers, CompareNamesWithoutCaseAndKeepOrder) {
   Headers headers{{"Content-Type", "a"}, {"X", "1"}, {"x", "2"}};
@@ -44,12 +46,14 @@ TEST(Url, TakesIpv6InBrackets) {
   }
 }
 
-TEST(Url, EscapesNonAsciiPaths) { EXPECT_EQ(parse_url("http://h/\xc3\xa4").value().target, "/%C3%A4"); }
+TEST(Url, EscapesNonAsciiPaths) {
+  EXPECT_EQ(parse_url("http://h/\xc3\xa4").value().target, "/%C3%A4");
+}
 
 TEST(Url, RefusesWhatIsNoUrl) {
-  for (const char* bad : {"", "h", "://h", "http:/h", "http://", "http:///x", "1http://h", "http://h:0", "http://h:65536",
-                          "http://h:8x", "http://h:-1", "http://h y/", "http://h/\r\nX: 1", "http://h/a\\b",
-                          "http://%41/", "http://h\x01/", "http://a,b/"}) {
+  for (const char* bad : {"", "h", "://h", "http:/h", "http://", "http:///x", "1http://h", "http://h:0",
+                          "http://h:65536", "http://h:8x", "http://h:-1", "http://h y/", "http://h/\r\nX: 1",
+                          "http://h/a\\b", "http://%41/", "http://h\x01/", "http://a,b/"}) {
     const auto url = parse_url(bad);
     ASSERT_FALSE(url) << bad;
     EXPECT_EQ(url.error().code(), ErrorCode::kInvalidArgument) << bad;
@@ -105,17 +109,26 @@ TEST(ResponseHead, ParsesWhatServersSend) {
 }
 
 TEST(ResponseHead, RefusesWhatCouldBeReadTwoWays) {
-  for (const char* bad :
-       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", "HTTP/1.1 200 OK\r\n A: folded\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "HTTP/1.1 200 OK\r\n: b\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\nB: c\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: b\x01\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n",
-        "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 099 OK\r\n\r\n", "HTTP/1.1  200 OK\r\n\r\n", "garbage\r\n\r\n"}) {
+  for (const char* bad : {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                          "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\n A: folded\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\n: b\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nA: b\nB: c\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nA: b\x01\r\n\r\n",
+                          "HTTP/2.0 200 OK\r\n\r\n",
+                          "HTTP/1.1 20 OK\r\n\r\n",
+                          "HTTP/1.1 2000 OK\r\n\r\n",
+                          "HTTP/1.1 099 OK\r\n\r\n",
+                          "HTTP/1.1  200 OK\r\n\r\n",
+                          "garbage\r\n\r\n"}) {
     EXPECT_FALSE(parse_response_head(bad)) << bad;
   }
 }

@@ -103,7 +103,9 @@ void Watchdog::set(Deadline deadline) {
   if (!state_->waiting || deadline.at() < state_->armed_for.at()) state_->arm();
 }
 
-bool Watchdog::fired() const { return state_->fired; }
+bool Watchdog::fired() const {
+  return state_->fired;
+}
 
 Task<IoResult> read_some(Stream& stream, asio::mutable_buffer into, Deadline deadline) {
   IoResult result;

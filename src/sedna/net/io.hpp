@@ -1,5 +1,6 @@
-// Coroutine reads and writes over a Stream, deadlines for them, and connecting. Called by the server core, the WebSocket
-// helper and tests. Each operation tries at once and goes through the executor only when it would have to wait.
+// Coroutine reads and writes over a Stream, deadlines for them, and connecting. Called by the server core, the
+// WebSocket helper and tests. Each operation tries at once and goes through the executor only when it would have to
+// wait.
 #pragma once
 
 #include <optional>
@@ -13,8 +14,8 @@
 
 namespace sedna::net {
 
-/// What an operation moved before it ended, and the error that ended it, if any (eof at the end of the stream, timed_out
-/// when a deadline of the call or of the stream's watchdog passed).
+/// What an operation moved before it ended, and the error that ended it, if any (eof at the end of the stream,
+/// timed_out when a deadline of the call or of the stream's watchdog passed).
 struct IoResult {
   boost::system::error_code error;
   std::size_t bytes = 0;
@@ -35,8 +36,9 @@ Task<IoResult> read_some(Stream& stream, asio::mutable_buffer into, Deadline dea
 Task<IoResult> read_exact(Stream& stream, asio::mutable_buffer into, Deadline deadline);
 Task<IoResult> write_all(Stream& stream, std::vector<asio::const_buffer> parts, Deadline deadline);
 
-/// Closes a stream when a deadline passes, whoever waits on it. One per connection: moving the deadline later or clearing
-/// it costs nothing, because the timer looks again when it fires. From the stream's executor only. The stream outlives it.
+/// Closes a stream when a deadline passes, whoever waits on it. One per connection: moving the deadline later or
+/// clearing it costs nothing, because the timer looks again when it fires. From the stream's executor only. The stream
+/// outlives it.
 class Watchdog {
  public:
   explicit Watchdog(Stream& stream);
@@ -54,8 +56,8 @@ class Watchdog {
   std::shared_ptr<State> state_;
 };
 
-/// Connects over TCP: resolves, then tries every address, all within one deadline (a silent address gets its share of the
-/// time). Throws Error: kUnavailable, kDeadlineExceeded.
+/// Connects over TCP: resolves, then tries every address, all within one deadline (a silent address gets its share of
+/// the time). Throws Error: kUnavailable, kDeadlineExceeded.
 Task<StreamPtr> connect_tcp_stream(std::string host, std::uint16_t port, Deadline deadline);
 /// As a URL says: https and wss go on with a TLS handshake (with `tls`, or the system's authorities when absent).
 Task<StreamPtr> connect_stream(Url url, std::optional<TlsContext> tls, Deadline deadline);

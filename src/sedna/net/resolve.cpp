@@ -20,7 +20,8 @@
 namespace sedna::net {
 namespace {
 
-// Look-ups that never come back keep their thread; beyond this many something is wrong with the resolver, so fail at once.
+// Look-ups that never come back keep their thread; beyond this many something is wrong with the resolver, so fail at
+// once.
 constexpr int kMaxLookups = 32;
 
 // Shared by the caller, who may give up, and the look-up's thread, which may outlive it.
@@ -109,10 +110,10 @@ Result<std::shared_ptr<Lookup>> start_lookup(const std::string& host, std::uint1
 Result<std::vector<SocketAddress>> outcome(Lookup& lookup, const std::string& host) {
   if (!lookup.done) return Error(ErrorCode::kDeadlineExceeded, "name resolution took longer than the deadline", host);
   if (lookup.error != 0 || lookup.addresses.empty()) {
-    return Error(ErrorCode::kUnavailable,
-                 std::string("cannot resolve host name: ") +
-                     (lookup.error != 0 ? gai_strerror(lookup.error) : "no address"),
-                 host);
+    return Error(
+        ErrorCode::kUnavailable,
+        std::string("cannot resolve host name: ") + (lookup.error != 0 ? gai_strerror(lookup.error) : "no address"),
+        host);
   }
   return lookup.addresses;
 }

@@ -1,12 +1,12 @@
-// Host names to addresses under a deadline. getaddrinfo cannot be interrupted, so names are looked up on a thread that may
-// be left behind; address literals and "localhost" need neither. Used by the blocking client and by connect().
+// Host names to addresses under a deadline. getaddrinfo cannot be interrupted, so names are looked up on a thread that
+// may be left behind; address literals and "localhost" need neither. Used by the blocking client and by connect().
 #pragma once
-
-#include <string>
-#include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+#include <string>
+#include <vector>
 
 #include "sedna/base/clock.hpp"
 #include "sedna/base/result.hpp"

@@ -33,8 +33,9 @@ class Stream {
   /// At most `count` buffers are looked at. Completes with 0 bytes only together with an error (asio::error::eof).
   virtual void start_read(const asio::mutable_buffer* buffers, std::size_t count, IoHandler handler) = 0;
   virtual void start_write(const asio::const_buffer* buffers, std::size_t count, IoHandler handler) = 0;
-  /// One attempt that neither waits nor schedules anything: bytes moved, or 0 with would_block (also the answer of a stream
-  /// that cannot try) or another error (eof at the end). Not while an operation of the same direction is under way.
+  /// One attempt that neither waits nor schedules anything: bytes moved, or 0 with would_block (also the answer of a
+  /// stream that cannot try) or another error (eof at the end). Not while an operation of the same direction is under
+  /// way.
   virtual std::size_t try_read(const asio::mutable_buffer* /*buffers*/, std::size_t /*count*/,
                                boost::system::error_code& error) {
     error = asio::error::would_block;

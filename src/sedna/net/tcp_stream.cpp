@@ -30,7 +30,8 @@ class Buffers {
 template <class Buffer>
 std::size_t fill(std::array<iovec, 16>& parts, const Buffer* buffers, std::size_t count) {
   const std::size_t n = std::min(count, parts.size());
-  for (std::size_t i = 0; i < n; ++i) parts[i] = {const_cast<void*>(static_cast<const void*>(buffers[i].data())), buffers[i].size()};
+  for (std::size_t i = 0; i < n; ++i)
+    parts[i] = {const_cast<void*>(static_cast<const void*>(buffers[i].data())), buffers[i].size()};
   return n;
 }
 
@@ -122,7 +123,9 @@ class TcpStream final : public Stream {
 
 }  // namespace
 
-StreamPtr make_tcp_stream(asio::ip::tcp::socket socket) { return std::make_unique<TcpStream>(std::move(socket)); }
+StreamPtr make_tcp_stream(asio::ip::tcp::socket socket) {
+  return std::make_unique<TcpStream>(std::move(socket));
+}
 
 StreamPtr adopt_tcp_descriptor(asio::any_io_executor executor, int descriptor) {
   sockaddr_storage local{};

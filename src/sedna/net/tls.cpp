@@ -28,7 +28,8 @@ std::shared_ptr<SSL_CTX> make_context(const SSL_METHOD* method) {
 
 void use_certificate(SSL_CTX* context, const std::string& cert_file, const std::string& key_file) {
   if (cert_file.empty() || key_file.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "a TLS certificate and its key go together: one of the two files is not set",
+    throw Error(ErrorCode::kInvalidArgument,
+                "a TLS certificate and its key go together: one of the two files is not set",
                 cert_file.empty() ? key_file : cert_file);
   }
   if (SSL_CTX_use_certificate_chain_file(context, cert_file.c_str()) != 1) {

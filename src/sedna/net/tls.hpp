@@ -32,13 +32,13 @@ class TlsContext {
   std::shared_ptr<ssl_ctx_st> context_;
 };
 
-/// Handshakes over `under` as a client: `host` is verified against the certificate (when the context verifies) and sent as
-/// SNI. Throws Error: kUnauthenticated with OpenSSL's reason, kDeadlineExceeded, kUnavailable.
+/// Handshakes over `under` as a client: `host` is verified against the certificate (when the context verifies) and sent
+/// as SNI. Throws Error: kUnauthenticated with OpenSSL's reason, kDeadlineExceeded, kUnavailable.
 Task<StreamPtr> tls_client(StreamPtr under, TlsContext context, std::string host, Deadline deadline);
 /// Handshakes over `under` as a server.
 Task<StreamPtr> tls_server(StreamPtr under, TlsContext context, Deadline deadline);
-/// Common name (or first DNS name) of the certificate that the peer of a TLS stream showed and that was verified; "" when
-/// none or when the stream is not TLS.
+/// Common name (or first DNS name) of the certificate that the peer of a TLS stream showed and that was verified; ""
+/// when none or when the stream is not TLS.
 std::string tls_peer_name(Stream& stream);
 
 /// "certificate verify failed (self-signed certificate)" and the like, from OpenSSL's error queue, which it empties.

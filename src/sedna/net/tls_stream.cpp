@@ -1,15 +1,14 @@
 // TLS as a Stream over any other Stream, through Asio's engine. The only file that instantiates asio::ssl::stream.
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <algorithm>
+#include <array>
+#include <cstring>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
-#include <array>
-#include <cstring>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "sedna/net/io.hpp"
 #include "sedna/net/tls.hpp"
@@ -78,7 +77,8 @@ namespace {
 
 class TlsStream final : public Stream {
  public:
-  TlsStream(StreamPtr under, const TlsContext& context) : session_(std::make_shared<Session>(std::move(under), context)) {}
+  TlsStream(StreamPtr under, const TlsContext& context)
+      : session_(std::make_shared<Session>(std::move(under), context)) {}
   ~TlsStream() override { TlsStream::close(); }
 
   executor_type get_executor() override { return session_->ssl.get_executor(); }
@@ -107,7 +107,8 @@ class TlsStream final : public Stream {
     std::size_t n = 0;
     error = asio::error::would_block;
     // Bytes that are already decoded need no network.
-    if (count > 0 && SSL_pending(native()) > 0 && SSL_read_ex(native(), buffers[0].data(), buffers[0].size(), &n) == 1) {
+    if (count > 0 && SSL_pending(native()) > 0 &&
+        SSL_read_ex(native(), buffers[0].data(), buffers[0].size(), &n) == 1) {
       error = {};
     }
     return n;
@@ -137,8 +138,8 @@ class TlsStream final : public Stream {
     const long verified = SSL_get_verify_result(native());
     if (verified != X509_V_OK) {
       const char* reason = X509_verify_cert_error_string(verified);
-      throw Error(ErrorCode::kUnauthenticated, std::string("TLS handshake failed: certificate verify failed: ") + reason,
-                  subject);
+      throw Error(ErrorCode::kUnauthenticated,
+                  std::string("TLS handshake failed: certificate verify failed: ") + reason, subject);
     }
     if (error.category() == asio::error::get_ssl_category()) {
       throw Error(ErrorCode::kUnauthenticated, "TLS handshake failed: " + error.message(), subject);
@@ -181,7 +182,8 @@ std::string tls_peer_name(Stream& stream) {
   std::string name(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length));
   OPENSSL_free(text);
   // A NUL or control character inside a name is an attempt to look like another one.
-  return std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }) ? std::string() : name;
+  return std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }) ? std::string()
+                                                                                                      : name;
 }
 
 }  // namespace sedna::net

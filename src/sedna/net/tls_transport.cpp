@@ -1,8 +1,4 @@
 // TLS for the blocking client: OpenSSL on the non-blocking socket, with a BIO that cannot raise SIGPIPE.
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -11,6 +7,11 @@
 #include <cerrno>
 #include <cstring>
 #include <vector>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "sedna/net/tls.hpp"
 #include "sedna/net/tls_verify.hpp"
@@ -112,7 +113,8 @@ class TlsTransport final : public Transport {
     const void* data = parts.front().iov_base;
     std::size_t size = parts.front().iov_len;
     if (size < kRecord && parts.size() > 1) {
-      // A small head and what follows share a record. A repeated attempt gathers the same bytes again, as OpenSSL demands.
+      // A small head and what follows share a record. A repeated attempt gathers the same bytes again, as OpenSSL
+      // demands.
       size = 0;
       scratch_.resize(kRecord);
       for (const iovec& part : parts) {
@@ -133,7 +135,8 @@ class TlsTransport final : public Transport {
   bool reads_ahead() const override { return true; }
 
   bool quiet() override {
-    // Session tickets may arrive after the handshake, so let OpenSSL look at what is there: a record without data is fine.
+    // Session tickets may arrive after the handshake, so let OpenSSL look at what is there: a record without data is
+    // fine.
     std::byte byte;
     ERR_clear_error();
     std::size_t n = 0;
@@ -150,12 +153,18 @@ class TlsTransport final : public Transport {
   IoStep classify(int done) {
     const int saved = errno;
     switch (SSL_get_error(ssl_, done)) {
-      case SSL_ERROR_NONE: return {IoStep::State::kMoved};
-      case SSL_ERROR_WANT_READ: return {IoStep::State::kWantRead};
-      case SSL_ERROR_WANT_WRITE: return {IoStep::State::kWantWrite};
-      case SSL_ERROR_ZERO_RETURN: return {IoStep::State::kEof};
-      case SSL_ERROR_SYSCALL: return {IoStep::State::kError, 0, saved, "TLS connection cut without a goodbye"};
-      default: break;
+      case SSL_ERROR_NONE:
+        return {IoStep::State::kMoved};
+      case SSL_ERROR_WANT_READ:
+        return {IoStep::State::kWantRead};
+      case SSL_ERROR_WANT_WRITE:
+        return {IoStep::State::kWantWrite};
+      case SSL_ERROR_ZERO_RETURN:
+        return {IoStep::State::kEof};
+      case SSL_ERROR_SYSCALL:
+        return {IoStep::State::kError, 0, saved, "TLS connection cut without a goodbye"};
+      default:
+        break;
     }
     // An end of stream without close_notify may be an attacker's cut, so it is never taken for the end of a body.
     const bool cut = ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
@@ -173,7 +182,8 @@ class TlsTransport final : public Transport {
 Result<std::unique_ptr<Transport>> connect_tls(std::unique_ptr<Transport> tcp, ssl_ctx_st* context,
                                                const std::string& host, Deadline deadline) {
   SSL* ssl = SSL_new(context);
-  if (ssl == nullptr) return Error(ErrorCode::kResourceExhausted, "cannot make a TLS session: " + tls_error_text(), host);
+  if (ssl == nullptr)
+    return Error(ErrorCode::kResourceExhausted, "cannot make a TLS session: " + tls_error_text(), host);
   auto transport = std::make_unique<TlsTransport>(std::move(tcp), ssl);
   if (auto named = tls_expect_host(ssl, host); !named) return named.error();
   if (auto done = transport->handshake(host, deadline); !done) return done.error();

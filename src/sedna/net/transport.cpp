@@ -120,7 +120,8 @@ Result<std::unique_ptr<Transport>> connect_tcp(std::span<const SocketAddress> ad
       ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
       return std::unique_ptr<Transport>(std::move(transport));
     }
-    if (deadline.expired()) return Error(ErrorCode::kDeadlineExceeded, "no connection within the deadline", address.text());
+    if (deadline.expired())
+      return Error(ErrorCode::kDeadlineExceeded, "no connection within the deadline", address.text());
     last = Error(ErrorCode::kUnavailable, std::string("cannot connect: ") + std::strerror(error), address.text());
   }
   return last;

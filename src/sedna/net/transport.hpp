@@ -1,13 +1,14 @@
-// A connection as the blocking client uses it: a non-blocking descriptor that the calling thread polls until a deadline.
-// No event loop: one exchange costs sendmsg, poll, recv. Plain and TLS transports exist, and chaos ones in tests.
+// A connection as the blocking client uses it: a non-blocking descriptor that the calling thread polls until a
+// deadline. No event loop: one exchange costs sendmsg, poll, recv. Plain and TLS transports exist, and chaos ones in
+// tests.
 #pragma once
+
+#include <sys/uio.h>
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
-
-#include <sys/uio.h>
 
 #include "sedna/base/clock.hpp"
 #include "sedna/base/result.hpp"
@@ -41,14 +42,15 @@ class Transport {
   virtual void farewell() noexcept {}
 };
 
-/// Waits until the descriptor is ready for `events` (POLLIN, POLLOUT) or the deadline has passed; the ready events, 0 at
-/// the deadline. Errors and hang-ups count as ready, so that the next attempt reports them.
+/// Waits until the descriptor is ready for `events` (POLLIN, POLLOUT) or the deadline has passed; the ready events, 0
+/// at the deadline. Errors and hang-ups count as ready, so that the next attempt reports them.
 short wait_ready(int descriptor, short events, Deadline deadline);
 
 /// Tries each address in turn, each with its share of the time that is left. Errors: kUnavailable, kDeadlineExceeded.
 Result<std::unique_ptr<Transport>> connect_tcp(std::span<const SocketAddress> addresses, Deadline deadline);
 
-/// Handshake on a connected transport; `host` is verified against the certificate and sent as SNI. `context` outlives it.
+/// Handshake on a connected transport; `host` is verified against the certificate and sent as SNI. `context` outlives
+/// it.
 Result<std::unique_ptr<Transport>> connect_tls(std::unique_ptr<Transport> tcp, ssl_ctx_st* context,
                                                const std::string& host, Deadline deadline);
 

@@ -60,7 +60,9 @@ class WebSocketLayer {
 };
 
 // Beast finds these by their argument.
-void beast_close_socket(WebSocketLayer& layer) { layer.stream().close(); }
+void beast_close_socket(WebSocketLayer& layer) {
+  layer.stream().close();
+}
 
 void teardown(beast::role_type, WebSocketLayer& layer, boost::system::error_code& error) {
   layer.stream().shutdown_write();
@@ -68,8 +70,8 @@ void teardown(beast::role_type, WebSocketLayer& layer, boost::system::error_code
   error = {};
 }
 
-// Closing while bytes are still coming in would reset the connection and could destroy our close frame before it is read:
-// say that no more is written, then read to the end, for a while.
+// Closing while bytes are still coming in would reset the connection and could destroy our close frame before it is
+// read: say that no more is written, then read to the end, for a while.
 constexpr auto kLingerTime = std::chrono::seconds(2);
 constexpr std::size_t kLingerBytes = std::size_t{4} << 20;
 
@@ -110,7 +112,8 @@ ErrorCode code_of(const boost::system::error_code& error) {
     return ErrorCode::kResourceExhausted;
   }
   if (error == beast::error::timeout) return ErrorCode::kDeadlineExceeded;
-  if (error == boost::system::error_condition(websocket::condition::protocol_violation)) return ErrorCode::kInvalidArgument;
+  if (error == boost::system::error_condition(websocket::condition::protocol_violation))
+    return ErrorCode::kInvalidArgument;
   return ErrorCode::kUnavailable;
 }
 
@@ -166,7 +169,8 @@ class BeastWebSocket final : public WebSocketStream {
     if (!error) co_return;
     if (error == websocket::error::upgrade_declined) {
       const int status = static_cast<int>(response.result_int());
-      throw Error(error_code_from_http(status), "WebSocket refused with status " + std::to_string(status), host + target);
+      throw Error(error_code_from_http(status), "WebSocket refused with status " + std::to_string(status),
+                  host + target);
     }
     throw ws_error(error, "shaking hands", host + target);
   }
@@ -219,15 +223,15 @@ class BeastWebSocket final : public WebSocketStream {
 
 }  // namespace
 
-Task<std::unique_ptr<WebSocketStream>> WebSocketStream::accept(Stream& stream, HttpRequest request, std::string leftover,
-                                                               WebSocketOptions options) {
+Task<std::unique_ptr<WebSocketStream>> WebSocketStream::accept(Stream& stream, HttpRequest request,
+                                                               std::string leftover, WebSocketOptions options) {
   auto socket = std::make_unique<BeastWebSocket>(nullptr, stream, std::move(leftover), std::move(options));
   co_await socket->accept(std::move(request));
   co_return std::unique_ptr<WebSocketStream>(std::move(socket));
 }
 
-Task<std::unique_ptr<WebSocketStream>> WebSocketStream::handshake(StreamPtr stream, std::string host, std::string target,
-                                                                  WebSocketOptions options) {
+Task<std::unique_ptr<WebSocketStream>> WebSocketStream::handshake(StreamPtr stream, std::string host,
+                                                                  std::string target, WebSocketOptions options) {
   Stream& under = *stream;
   auto socket = std::make_unique<BeastWebSocket>(std::move(stream), under, std::string(), std::move(options));
   co_await socket->handshake(std::move(host), std::move(target));

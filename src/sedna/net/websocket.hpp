@@ -43,9 +43,9 @@ class WebSocketStream {
     bool text = true;
     Bytes data;  ///< 64-byte aligned
   };
-  /// Server side, after the request's head was read elsewhere: answers the handshake. `leftover` are bytes that came behind
-  /// the head. `stream` outlives the result. Throws Error(kInvalidArgument) for what is no valid upgrade (the refusal has
-  /// then been sent), kUnavailable when the peer goes away.
+  /// Server side, after the request's head was read elsewhere: answers the handshake. `leftover` are bytes that came
+  /// behind the head. `stream` outlives the result. Throws Error(kInvalidArgument) for what is no valid upgrade (the
+  /// refusal has then been sent), kUnavailable when the peer goes away.
   static Task<std::unique_ptr<WebSocketStream>> accept(Stream& stream, HttpRequest request, std::string leftover,
                                                        WebSocketOptions options);
   /// Client side over a connected stream. Throws Error with the code that the server's status means when it refuses.

@@ -1,12 +1,12 @@
 #include "sedna/testing/certificates.hpp"
 
+#include <cstdlib>
+
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-
-#include <cstdlib>
 
 #include "sedna/base/error.hpp"
 
@@ -54,7 +54,8 @@ Certificate make_certificate(EVP_PKEY* key, const std::string& name, long serial
   must(X509_set_pubkey(certificate.get(), key) == 1, "setting the key");
   const auto* text = reinterpret_cast<const unsigned char*>(name.data());
   X509_NAME* subject = X509_get_subject_name(certificate.get());
-  must(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, text, static_cast<int>(name.size()), -1, 0) == 1,
+  must(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, text, static_cast<int>(name.size()), -1, 0) ==
+           1,
        "setting the name");
   return certificate;
 }
@@ -100,8 +101,12 @@ TestAuthority::~TestAuthority() {
   std::filesystem::remove_all(impl_->folder, ignored);
 }
 
-std::string TestAuthority::ca_file() const { return (impl_->folder / "ca.pem").string(); }
-std::filesystem::path TestAuthority::folder() const { return impl_->folder; }
+std::string TestAuthority::ca_file() const {
+  return (impl_->folder / "ca.pem").string();
+}
+std::filesystem::path TestAuthority::folder() const {
+  return impl_->folder;
+}
 
 TestAuthority::Files TestAuthority::issue(const std::string& common_name, const std::vector<std::string>& names,
                                           bool expired) {

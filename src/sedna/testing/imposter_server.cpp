@@ -343,8 +343,12 @@ struct ImposterServer::Impl {
 ImposterServer::ImposterServer(Script fallback) : impl_(std::make_unique<Impl>(std::move(fallback))) {}
 ImposterServer::~ImposterServer() = default;
 
-std::uint16_t ImposterServer::port() const { return impl_->port; }
-std::string ImposterServer::origin() const { return "http://127.0.0.1:" + std::to_string(impl_->port); }
+std::uint16_t ImposterServer::port() const {
+  return impl_->port;
+}
+std::string ImposterServer::origin() const {
+  return "http://127.0.0.1:" + std::to_string(impl_->port);
+}
 
 void ImposterServer::next(Script script) {
   const std::lock_guard lock(impl_->mutex);
@@ -354,13 +358,19 @@ void ImposterServer::fallback(Script script) {
   const std::lock_guard lock(impl_->mutex);
   impl_->fallback = std::move(script);
 }
-void ImposterServer::refuse() { impl_->stop(false); }
-void ImposterServer::listen() { impl_->start(); }
+void ImposterServer::refuse() {
+  impl_->stop(false);
+}
+void ImposterServer::listen() {
+  impl_->start();
+}
 void ImposterServer::drop_connections() {
   impl_->stop(true);
   impl_->start();
 }
-int ImposterServer::connections() const { return impl_->accepted; }
+int ImposterServer::connections() const {
+  return impl_->accepted;
+}
 
 std::vector<ImposterRequest> ImposterServer::requests() const {
   const std::lock_guard lock(impl_->mutex);

@@ -1,5 +1,5 @@
-// A real TCP server on loopback that behaves as a test tells it to, connection by connection: right, slow, silent, rude.
-// Used by the tests of everything that is a client. Its threads end with it.
+// A real TCP server on loopback that behaves as a test tells it to, connection by connection: right, slow, silent,
+// rude. Used by the tests of everything that is a client. Its threads end with it.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,8 @@ class Script {
   static Script serve(Answer answer);
   /// Reads one request, sends the bytes, closes.
   static Script reply(std::string bytes);
-  /// Sends the bytes without reading anything, then closes in peace once the client did (or after the client's last byte).
+  /// Sends the bytes without reading anything, then closes in peace once the client did (or after the client's last
+  /// byte).
   static Script speak_first(std::string bytes);
   /// Reads one request, sends the first `count` bytes, then closes, or resets the connection when `reset`.
   static Script cut(std::string bytes, std::size_t count, bool reset = false);
@@ -63,7 +64,9 @@ std::string http_answer(int status, std::string_view body, std::string_view fiel
 class ImposterServer {
  public:
   /// Listens on a free port of 127.0.0.1. `fallback` is used for connections that no next() was given for.
-  explicit ImposterServer(Script fallback = Script::serve([](const ImposterRequest&) { return http_answer(200, "ok"); }));
+  explicit ImposterServer(Script fallback = Script::serve([](const ImposterRequest&) {
+                            return http_answer(200, "ok");
+                          }));
   ~ImposterServer();
   ImposterServer(const ImposterServer&) = delete;
   ImposterServer& operator=(const ImposterServer&) = delete;
