@@ -1,12 +1,9 @@
 // sedna-worker infer: serves ONNX models, the cloud side of joint inference.
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -47,6 +44,22 @@ struct NamedModel {
   std::string name, file;
 };
 
+/// A folder stands for the one .onnx file in it (storage initializers download into folders).
+std::string model_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code ec;
+  if (!fs::is_directory(path, ec)) return path;
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(path, ec)) {
+    if (entry.path().extension() == ".onnx") found.push_back(entry.path().string());
+  }
+  if (found.size() != 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "is a folder with " + std::to_string(found.size()) + " .onnx files; name the one to serve", path);
+  }
+  return found.front();
+}
+
 /// NAME=FILE, or FILE alone (named after the file), or the environment's MODEL_URL.
 std::vector<NamedModel> named_models(const InferFlags& flags, const worker::Context& context) {
   std::vector<NamedModel> out;
@@ -70,14 +83,17 @@ std::vector<NamedModel> named_models(const InferFlags& flags, const worker::Cont
 
 serve::ServerOptions server_options(const InferFlags& flags, const worker::Context& context) {
   serve::ServerOptions o;
-  o.host = !flags.host.empty() ? flags.host : context.get_or("BIG_MODEL_BIND_IP", "127.0.0.1");
+  // The variable says that plain HTTP beyond this machine is meant (a Pod): then, as upstream, every address is bound.
+  const bool plaintext_pod = context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
+  o.host =
+      !flags.host.empty() ? flags.host : context.get_or("BIG_MODEL_BIND_IP", plaintext_pod ? "0.0.0.0" : "127.0.0.1");
   o.port = flags.port >= 0 ? static_cast<std::uint16_t>(flags.port)
                            : static_cast<std::uint16_t>(context.get_integer("BIG_MODEL_BIND_PORT", 5000, 0, 65535));
   o.tls.cert_file = flags.tls_cert;
   o.tls.key_file = flags.tls_key;
   o.tls.client_ca_file = flags.tls_client_ca;
   o.token_file = flags.token_file;
-  o.plaintext_beyond_loopback = flags.plaintext || context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
+  o.plaintext_beyond_loopback = flags.plaintext || plaintext_pod;
   o.io_threads = flags.io_threads;
   o.max_body = flags.max_body_mb << 20;
   o.request_deadline = std::chrono::milliseconds(static_cast<std::int64_t>(flags.deadline_s * 1000));
@@ -117,7 +133,7 @@ int run_infer(const InferFlags& flags) {
   inference::ModelServer server(std::move(options), registry);
   std::string names;
   for (const NamedModel& model : wanted) {
-    auto estimator = inference::OnnxEstimator::load(model.file, onnx_options(flags, model.name));
+    auto estimator = inference::OnnxEstimator::load(model_file(model.file), onnx_options(flags, model.name));
     names += (names.empty() ? "" : ",") + estimator->metadata().name;
     log::info("model loaded",
               {{"model", estimator->metadata().name},
@@ -146,7 +162,8 @@ void add_infer(CLI::App& program, Action& action) {
       "Prints 'READY <origin> models=<names>' when requests are taken; SIGTERM and SIGINT finish what is under way.\n\n"
       "Environment, where a flag is not given: MODEL_URL, MODEL_NAME, BIG_MODEL_BIND_IP, BIG_MODEL_BIND_PORT, JOB_NAME "
       "and\n"
-      "SERVICE_NAME (names of JSON routes beside /sedna), SEDNA_SERVE_PLAINTEXT, SEDNA_ONNXRUNTIME (the library's "
+      "SERVICE_NAME (names of JSON routes beside /sedna), SEDNA_SERVE_PLAINTEXT=1 (plain HTTP on every address is\n"
+      "meant, as in Pods), SEDNA_ONNXRUNTIME (the library's "
       "file),\n"
       "LOG_LEVEL, SEDNA_LOG_FORMAT.\n\n"
       "Example: sedna-worker infer --model digits=cloud.onnx --port 5000\n"
@@ -157,7 +174,8 @@ void add_infer(CLI::App& program, Action& action) {
   cmd->add_option("--model-repository", flags->repository,
                   "Folder with <model>/<version>/model.onnx; turns on /v2/repository (index, load, unload)");
   cmd->add_option("--json-model", flags->json_model, "The model that answers the JSON routes");
-  cmd->add_option("--host", flags->host, "Address to bind (127.0.0.1); beyond loopback TLS and tokens are required");
+  cmd->add_option("--host", flags->host,
+                  "Address to bind (127.0.0.1); beyond loopback TLS and tokens are required, or --plaintext");
   cmd->add_option("--port", flags->port, "Port; 0 takes a free one (5000)")->check(CLI::Range(0, 65535));
   cmd->add_option("--tls-cert", flags->tls_cert, "Certificate chain (PEM)");
   cmd->add_option("--tls-key", flags->tls_key, "Its private key (PEM)");

@@ -55,7 +55,8 @@ void check_head(const serve::RequestHead& head) {
   const std::string trace = serve::traceparent_from(head.headers.get("traceparent"));
   require(trace.size() == 55 && !serve::trace_id_of(trace).empty());
   require(net::is_field_value(serve::request_id_from(head.headers.get("X-Request-Id"))));
-  if (const auto range = serve::parse_range(head.headers.get("Range"), 1000)) require(range->offset + range->count <= 1000);
+  if (const auto range = serve::parse_range(head.headers.get("Range"), 1000))
+    require(range->offset + range->count <= 1000);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ import pytest
 paddle = pytest.importorskip("paddle", reason="the framework tests run in script/test frameworks")
 
 from harness import check_import_orders, cloud_worker, joint_environment  # noqa: E402
+
 from sedna.core.joint_inference import JointInference  # noqa: E402
 
 ESTIMATOR = """
@@ -42,7 +43,7 @@ def test_estimator_class_on_both_sides(tmp_path, monkeypatch):
     save_model(edge_file, [0.1, 0.0, 0.0])
     save_model(cloud_file, [0.0, 0.0, 9.0])
     names: dict = {}
-    exec(textwrap.dedent(ESTIMATOR), names)  # noqa: S102  (our own text above: the same class on both sides)
+    exec(textwrap.dedent(ESTIMATOR), names)
     with cloud_worker(CLOUD, cloud_file, "PADDLE") as port:
         joint_environment(monkeypatch, port, edge_file, "PADDLE")
         service = JointInference(

@@ -8,6 +8,7 @@ import pytest
 sklearn = pytest.importorskip("sklearn")
 
 from harness import check_import_orders  # noqa: E402
+
 from sedna.core.joint_inference import JointInference  # noqa: E402
 
 

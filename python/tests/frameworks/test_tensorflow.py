@@ -8,6 +8,7 @@ import pytest
 keras = pytest.importorskip("keras", reason="the framework tests run in script/test frameworks")
 
 from harness import check_import_orders, cloud_worker, joint_environment  # noqa: E402
+
 from sedna.core.joint_inference import JointInference  # noqa: E402
 
 CLOUD = """

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the framework tests run in script/test frameworks")
 
 from harness import check_import_orders, cloud_worker, joint_environment, run_fresh  # noqa: E402
+
 from sedna.core.joint_inference import JointInference  # noqa: E402
 
 CLOUD = """

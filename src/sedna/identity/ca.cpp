@@ -2,12 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +9,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "sedna/base/error.hpp"
 
@@ -64,7 +65,8 @@ std::string pem_of(X509* certificate) {
 }
 
 std::string pem_of(EVP_PKEY* key) {
-  return to_pem([&](BIO* out) { return PEM_write_bio_PKCS8PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr); });
+  return to_pem(
+      [&](BIO* out) { return PEM_write_bio_PKCS8PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr); });
 }
 
 void extend(X509* certificate, X509* issuer, int id, const std::string& value) {
@@ -72,7 +74,8 @@ void extend(X509* certificate, X509* issuer, int id, const std::string& value) {
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   const Extension extension(X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str()));
-  check(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1, "cannot add a certificate extension");
+  check(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1,
+        "cannot add a certificate extension");
 }
 
 /// The parts that all our certificates share. Valid from an hour ago: edge boxes' clocks differ.
@@ -86,12 +89,13 @@ Certificate new_certificate(EVP_PKEY* key, const std::string& name, std::chrono:
   check(RAND_bytes(serial, sizeof serial) == 1, "no random bytes");
   serial[0] = static_cast<unsigned char>((serial[0] & 0x3f) | 0x40);  // positive, and of full length
   const std::unique_ptr<BIGNUM, Deleter<BN_free>> number(BN_bin2bn(serial, sizeof serial, nullptr));
-  check(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(out.get())) != nullptr, "cannot set a serial number");
+  check(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(out.get())) != nullptr,
+        "cannot set a serial number");
   const std::time_t now = SystemClock::to_time_t(clock.wall());
   const auto end = static_cast<std::time_t>(std::chrono::duration_cast<std::chrono::seconds>(lifetime).count());
   check(X509_time_adj_ex(X509_getm_notBefore(out.get()), 0, -3600, const_cast<std::time_t*>(&now)) != nullptr &&
-            X509_time_adj_ex(X509_getm_notAfter(out.get()), static_cast<int>(end / 86400), static_cast<long>(end % 86400),
-                             const_cast<std::time_t*>(&now)) != nullptr,
+            X509_time_adj_ex(X509_getm_notAfter(out.get()), static_cast<int>(end / 86400),
+                             static_cast<long>(end % 86400), const_cast<std::time_t*>(&now)) != nullptr,
         "cannot set a validity");
   X509_NAME* subject = X509_get_subject_name(out.get());
   check(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.data()),
@@ -106,10 +110,12 @@ std::string alternative_names(const std::vector<std::string>& hosts) {
   for (const std::string& host : hosts) {
     // The text is a small language of OpenSSL's: nothing but names and addresses may get into it.
     const bool plain = !host.empty() && host.size() <= 253 &&
-                       host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.*:_") == std::string::npos;
+                       host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.*:_") ==
+                           std::string::npos;
     if (!plain) throw Error(ErrorCode::kInvalidArgument, "not a host name or address", host);
     in6_addr scratch{};
-    const bool address = ::inet_pton(AF_INET, host.c_str(), &scratch) == 1 || ::inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
+    const bool address =
+        ::inet_pton(AF_INET, host.c_str(), &scratch) == 1 || ::inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
     if (!address && host.find(':') != std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument, "not a host name or address", host);
     }
@@ -150,7 +156,8 @@ CertificateAuthority::~CertificateAuthority() = default;
 CertificateAuthority::CertificateAuthority(CertificateAuthority&&) noexcept = default;
 CertificateAuthority& CertificateAuthority::operator=(CertificateAuthority&&) noexcept = default;
 
-CertificateAuthority CertificateAuthority::create(const std::string& name, std::chrono::hours lifetime, const Clock& clock) {
+CertificateAuthority CertificateAuthority::create(const std::string& name, std::chrono::hours lifetime,
+                                                  const Clock& clock) {
   auto impl = std::make_unique<Impl>();
   impl->clock = &clock;
   impl->key = new_key();
@@ -164,7 +171,8 @@ CertificateAuthority CertificateAuthority::create(const std::string& name, std::
   return CertificateAuthority(std::move(impl));
 }
 
-CertificateAuthority CertificateAuthority::open(const std::string& folder, const std::string& name, const Clock& clock) {
+CertificateAuthority CertificateAuthority::open(const std::string& folder, const std::string& name,
+                                                const Clock& clock) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   const File lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -181,10 +189,11 @@ CertificateAuthority CertificateAuthority::open(const std::string& folder, const
     write_private(cert_file, made.certificate());
     return made;
   }
-  struct stat info {};
+  struct stat info{};
   if (::stat(key_file.c_str(), &info) != 0) fail_file("cannot read the authority's key", key_file);
   if ((info.st_mode & 077) != 0) {
-    throw Error(ErrorCode::kPermissionDenied, "the authority's key is open to its group or others; chmod 600 it", key_file);
+    throw Error(ErrorCode::kPermissionDenied, "the authority's key is open to its group or others; chmod 600 it",
+                key_file);
   }
   auto impl = std::make_unique<Impl>();
   impl->clock = &clock;
@@ -194,12 +203,15 @@ CertificateAuthority CertificateAuthority::open(const std::string& folder, const
   if (key_in) impl->key.reset(PEM_read_bio_PrivateKey(key_in.get(), nullptr, nullptr, nullptr));
   if (!impl->certificate || !impl->key || X509_check_private_key(impl->certificate.get(), impl->key.get()) != 1) {
     ERR_clear_error();
-    throw Error(ErrorCode::kDataLoss, "the authority's certificate and key cannot be read or do not belong together", folder);
+    throw Error(ErrorCode::kDataLoss, "the authority's certificate and key cannot be read or do not belong together",
+                folder);
   }
   return CertificateAuthority(std::move(impl));
 }
 
-std::string CertificateAuthority::certificate() const { return pem_of(impl_->certificate.get()); }
+std::string CertificateAuthority::certificate() const {
+  return pem_of(impl_->certificate.get());
+}
 
 IssuedCertificate CertificateAuthority::issue(const CertificateRequest& request) const {
   const Key key = new_key();

@@ -1,5 +1,6 @@
-// A small certificate authority for the machines and workers of one installation: made once, kept in a folder that only its
-// owner may read, issues short-lived leaf certificates and bearer tokens. Used by tests and by whoever sets up a cluster.
+// A small certificate authority for the machines and workers of one installation: made once, kept in a folder that only
+// its owner may read, issues short-lived leaf certificates and bearer tokens. Used by tests and by whoever sets up a
+// cluster.
 #pragma once
 
 #include <chrono>
@@ -28,11 +29,13 @@ struct CertificateRequest {
 class CertificateAuthority {
  public:
   /// A new authority in memory.
-  static CertificateAuthority create(const std::string& name, std::chrono::hours lifetime = std::chrono::hours(24 * 3650),
+  static CertificateAuthority create(const std::string& name,
+                                     std::chrono::hours lifetime = std::chrono::hours(24 * 3650),
                                      const Clock& clock = Clock::real());
-  /// The authority kept in `folder` (ca.pem, ca-key.pem), made there when there is none. Safe against two callers at once
-  /// and against a crash half-way.
-  static CertificateAuthority open(const std::string& folder, const std::string& name, const Clock& clock = Clock::real());
+  /// The authority kept in `folder` (ca.pem, ca-key.pem), made there when there is none. Safe against two callers at
+  /// once and against a crash half-way.
+  static CertificateAuthority open(const std::string& folder, const std::string& name,
+                                   const Clock& clock = Clock::real());
   ~CertificateAuthority();
   CertificateAuthority(CertificateAuthority&&) noexcept;
   CertificateAuthority& operator=(CertificateAuthority&&) noexcept;

@@ -1,10 +1,10 @@
-#include <gtest/gtest.h>
-
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/identity/ca.hpp"
@@ -82,11 +82,12 @@ TEST(CertificateAuthority, IssuesWhatTlsContextsTake) {
   files.key_file = folder / "key.pem";
   files.client_ca_file = folder / "ca/ca.pem";
   EXPECT_NO_THROW(net::TlsContext::server(files));
-  const std::string verify = "openssl verify -CAfile " + (folder / "ca/ca.pem") + " " + (folder / "cert.pem") + " > /dev/null 2>&1";
+  const std::string verify =
+      "openssl verify -CAfile " + (folder / "ca/ca.pem") + " " + (folder / "cert.pem") + " > /dev/null 2>&1";
   EXPECT_EQ(std::system(verify.c_str()), 0);
   // Opened again it is the same one.
   EXPECT_EQ(CertificateAuthority::open(folder / "ca", "Sedna").certificate(), authority.certificate());
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat((folder / "ca/ca-key.pem").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }

@@ -1,13 +1,14 @@
 #include "sedna/identity/token_table.hpp"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
 
 namespace sedna::identity {
 namespace {
@@ -51,7 +52,8 @@ Result<TokenTable> TokenTable::parse(std::string_view text, const std::string& s
       return Error(ErrorCode::kInvalidArgument, "expected name:token[:role,role]", where);
     }
     const std::size_t second = line.find(':', first + 1);
-    const std::string_view token = line.substr(first + 1, second == std::string_view::npos ? second : second - first - 1);
+    const std::string_view token =
+        line.substr(first + 1, second == std::string_view::npos ? second : second - first - 1);
     if (token.size() < kMinToken) {
       return Error(ErrorCode::kInvalidArgument, "a token needs at least 16 characters", where);
     }
@@ -75,7 +77,7 @@ Result<TokenTable> TokenTable::parse(std::string_view text, const std::string& s
 
 Result<TokenTable> TokenTable::load(const std::string& path) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
-  struct stat info {};
+  struct stat info{};
   if (file.fd < 0 || ::fstat(file.fd, &info) != 0) {
     return Error(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kPermissionDenied,
                  std::string("cannot read the token file: ") + std::strerror(errno), path);
@@ -89,7 +91,8 @@ Result<TokenTable> TokenTable::load(const std::string& path) {
   for (;;) {
     const ssize_t n = ::read(file.fd, piece.data(), piece.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error(ErrorCode::kUnavailable, std::string("cannot read the token file: ") + std::strerror(errno), path);
+    if (n < 0)
+      return Error(ErrorCode::kUnavailable, std::string("cannot read the token file: ") + std::strerror(errno), path);
     if (n == 0) break;
     text.append(piece.data(), static_cast<std::size_t>(n));
     if (text.size() > kMaxFile) return Error(ErrorCode::kInvalidArgument, "the token file is larger than 4 MiB", path);

@@ -16,8 +16,8 @@ namespace sedna::identity {
 class TokenTable {
  public:
   TokenTable() = default;
-  /// One "name:token[:role,role]" a line; blank lines and lines beginning with # are skipped. Errors name the line, never
-  /// its content. Tokens have at least 16 characters.
+  /// One "name:token[:role,role]" a line; blank lines and lines beginning with # are skipped. Errors name the line,
+  /// never its content. Tokens have at least 16 characters.
   static Result<TokenTable> parse(std::string_view text, const std::string& subject = {});
   /// Refuses a file that its group or others may read or write.
   static Result<TokenTable> load(const std::string& path);

@@ -8,51 +8,61 @@
 
 namespace sedna::inference {
 
+CallPool::CallPool(std::size_t max_threads, std::size_t max_queued)
+    : max_threads_(max_threads), max_queued_(max_queued), state_(std::make_shared<State>()) {}
+
 CallPool::~CallPool() {
   {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
+    const std::lock_guard lock(state_->mutex);
+    state_->stop = true;
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  state_->wake.notify_all();
+  for (std::thread& thread : threads_) {
+    if (thread.get_id() == std::this_thread::get_id()) {
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
 }
 
 bool CallPool::submit(Job& job) {
-  const std::lock_guard lock(mutex_);
-  if (jobs_.size() >= idle_ && threads_.size() < max_threads_) {
+  State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  if (state.jobs.size() >= state.idle && threads_.size() < max_threads_) {
     try {
-      threads_.emplace_back([this] { run(); });
+      threads_.emplace_back([shared = state_] { run(shared); });
+      ++state.idle;
     } catch (const std::system_error& failure) {
       if (threads_.empty()) {
         log::warning("No thread could be started for cloud calls", {{"error", failure.what()}});
         return false;
       }
     }
-  } else if (jobs_.size() >= idle_ + max_queued_) {
-    return false;
   }
-  jobs_.push_back(std::move(job));
-  wake_.notify_one();
+  if (state.jobs.size() >= state.idle + max_queued_) return false;
+  state.jobs.push_back(std::move(job));
+  state.wake.notify_one();
   return true;
 }
 
-void CallPool::run() {
-  std::unique_lock lock(mutex_);
+void CallPool::run(const std::shared_ptr<State>& state) {
+  std::unique_lock lock(state->mutex);
   while (true) {
-    ++idle_;
-    wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
-    --idle_;
-    if (jobs_.empty()) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    state->wake.wait(lock, [&] { return state->stop || !state->jobs.empty(); });
+    --state->idle;
+    if (state->jobs.empty()) return;
+    Job job = std::move(state->jobs.front());
+    state->jobs.pop_front();
     lock.unlock();
     try {
       job();
     } catch (const std::exception& failure) {  // a callback of the user's threw: its sample is lost, not the others
       log::error("A cloud call's callback threw", {{"error", failure.what()}});
     }
-    job = nullptr;
+    job = nullptr;  // may destroy the pool
     lock.lock();
+    ++state->idle;
   }
 }
 

@@ -6,17 +6,19 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace sedna::inference {
 
-/// Thread-safe. The destructor runs what is queued to its end (each job is bounded by its deadline) and joins.
+/// Thread-safe. The destructor runs what is queued to its end (each job is bounded by its deadline) and joins; when a job
+/// itself destroys the pool, its thread is let go instead.
 class CallPool {
  public:
   using Job = std::function<void()>;
-  CallPool(std::size_t max_threads, std::size_t max_queued) : max_threads_(max_threads), max_queued_(max_queued) {}
+  CallPool(std::size_t max_threads, std::size_t max_queued);
   ~CallPool();
   CallPool(const CallPool&) = delete;
   CallPool& operator=(const CallPool&) = delete;
@@ -25,16 +27,19 @@ class CallPool {
   bool submit(Job& job);
 
  private:
-  void run();
+  struct State {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<Job> jobs;
+    std::size_t idle = 0;  ///< threads that wait for a job, and those about to
+    bool stop = false;
+  };
+  static void run(const std::shared_ptr<State>& state);
 
   const std::size_t max_threads_;
   const std::size_t max_queued_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> jobs_;
+  std::shared_ptr<State> state_;
   std::vector<std::thread> threads_;
-  std::size_t idle_ = 0;
-  bool stop_ = false;
 };
 
 }  // namespace sedna::inference

@@ -316,7 +316,7 @@ CloudAnswer CloudClient::ask(const CloudCall& call, Deadline deadline) { return 
 void CloudClient::ask_async(CloudCall call, Deadline deadline, Callback done) {
   const Deadline until = deadline.is_never() ? Deadline::after(impl_->options.deadline) : deadline;
   const auto kept = std::make_shared<std::pair<CloudCall, Callback>>(std::move(call), std::move(done));
-  CallPool::Job job = [impl = impl_.get(), kept, until] { kept->second(impl->ask(kept->first, until)); };
+  CallPool::Job job = [impl = impl_, kept, until] { kept->second(impl->ask(kept->first, until)); };
   const bool open = !available();
   if (!open && impl_->pool()->submit(job)) return;
   kept->second(impl_->finish(CloudAnswer(),

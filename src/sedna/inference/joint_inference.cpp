@@ -146,6 +146,7 @@ void JointInference::Impl::compare_labels(std::span<const Tensor> edge_outputs, 
 }
 
 void JointInference::Impl::settle(JointResult& result, CloudAnswer answer) {
+  answer.ok() ? count_cloud() : count_edge(reason_of(answer.status));
   note_upload(answer);
   result.cloud_latency = answer.latency;
   result.bytes_up = answer.bytes_up;
@@ -155,11 +156,9 @@ void JointInference::Impl::settle(JointResult& result, CloudAnswer answer) {
     result.source = Source::kCloud;
     result.cloud = std::move(answer.outputs);
     result.cloud_json = std::move(answer.json);
-    count_cloud();
     return;
   }
   result.message = std::move(answer.message);
-  count_edge(result.reason);
 }
 
 void JointInference::Impl::fall_back(JointResult& result, std::span<const Tensor> inputs) {
@@ -255,16 +254,16 @@ Decision JointInference::decide(const algo::Verdict& verdict, std::uint64_t uplo
 
 CloudAnswer JointInference::offload(const CloudCall& call, Deadline deadline) {
   CloudAnswer answer = impl_->cloud->ask(call, impl_->deadline_or_default(deadline));
-  impl_->note_upload(answer);
   answer.ok() ? impl_->count_cloud() : impl_->count_edge(reason_of(answer.status));
+  impl_->note_upload(answer);
   return answer;
 }
 
 void JointInference::offload_async(CloudCall call, Deadline deadline, CloudClient::Callback done) {
   impl_->cloud->ask_async(std::move(call), impl_->deadline_or_default(deadline),
                           [impl = impl_, done = std::move(done)](CloudAnswer answer) {
-                            impl->note_upload(answer);
                             answer.ok() ? impl->count_cloud() : impl->count_edge(reason_of(answer.status));
+                            impl->note_upload(answer);
                             done(std::move(answer));
                           });
 }

@@ -32,7 +32,9 @@ class Inflater {
 
 class Deflater {
  public:
-  Deflater(int window, int level) { ok_ = ::deflateInit2(&z, level, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) == Z_OK; }
+  Deflater(int window, int level) {
+    ok_ = ::deflateInit2(&z, level, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+  }
   ~Deflater() {
     if (ok_) ::deflateEnd(&z);
   }
@@ -45,9 +47,13 @@ class Deflater {
   bool ok_ = false;
 };
 
-Bytef* zbytes(const std::byte* p) { return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(p)); }
+Bytef* zbytes(const std::byte* p) {
+  return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(p));
+}
 
-uInt piece(std::size_t n) { return static_cast<uInt>(std::min<std::size_t>(n, std::numeric_limits<uInt>::max())); }
+uInt piece(std::size_t n) {
+  return static_cast<uInt>(std::min<std::size_t>(n, std::numeric_limits<uInt>::max()));
+}
 
 bool has_zlib_header(std::span<const std::byte> data) {
   if (data.size() < 2) return false;
@@ -67,7 +73,8 @@ Result<Coding> content_coding(std::string_view value) {
 
 Result<Bytes> inflate(Coding coding, std::span<const std::byte> data, std::size_t limit) {
   if (coding == Coding::kIdentity) {
-    if (data.size() > limit) return Error(ErrorCode::kResourceExhausted, "larger than " + std::to_string(limit) + " bytes");
+    if (data.size() > limit)
+      return Error(ErrorCode::kResourceExhausted, "larger than " + std::to_string(limit) + " bytes");
     return Bytes::copy_of(data);
   }
   const int window = coding == Coding::kGzip ? kGzipWindow : has_zlib_header(data) ? kZlibWindow : kRawWindow;
@@ -93,7 +100,8 @@ Result<Bytes> inflate(Coding coding, std::span<const std::byte> data, std::size_
       if (coding == Coding::kGzip && ::inflateReset(&z) == Z_OK) continue;
       return Error(ErrorCode::kInvalidArgument, "bytes behind the end of the compressed data");
     }
-    if (state != Z_OK && state != Z_BUF_ERROR) return Error(ErrorCode::kInvalidArgument, "the compressed data is broken");
+    if (state != Z_OK && state != Z_BUF_ERROR)
+      return Error(ErrorCode::kInvalidArgument, "the compressed data is broken");
     if (have < out.size()) {
       if (used == data.size()) return Error(ErrorCode::kInvalidArgument, "the compressed data ends too early");
       continue;

@@ -190,9 +190,8 @@ void Connection::watch_peer() {
   make_room(1024);
   watching_ = true;
   const asio::mutable_buffer into(buffer_.get() + end_, capacity_ - end_);
-  stream_->start_read(&into, 1, [self = shared_from_this()](error_code error, std::size_t n) {
-    self->on_watched(error, n);
-  });
+  stream_->start_read(&into, 1,
+                      [self = shared_from_this()](error_code error, std::size_t n) { self->on_watched(error, n); });
 }
 
 void Connection::on_watched(error_code error, std::size_t n) {
@@ -209,7 +208,7 @@ void Connection::on_watched(error_code error, std::size_t n) {
   }
   if (!watching_ && watch_waiter_) {
     const auto waiter = std::move(watch_waiter_);
-    std::move(*waiter)();
+    std::move (*waiter)();
   }
 }
 
@@ -274,7 +273,8 @@ net::Task<void> Connection::write_farewell(std::shared_ptr<Connection> self, std
   asio::const_buffer rest(text.data(), text.size());
   while (rest.size() > 0) {
     error_code error;
-    const std::size_t n = co_await self->stream_->async_write_some(rest, asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t n =
+        co_await self->stream_->async_write_some(rest, asio::redirect_error(asio::use_awaitable, error));
     if (error) break;
     rest += n;
   }

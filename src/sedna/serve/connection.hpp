@@ -106,16 +106,16 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::uint64_t progress_mark_ = 0;
   SteadyClock::time_point started_{};
   SteadyClock::duration handler_limit_{};  ///< from the moment the handler starts
-  std::uint64_t sent_ = 0;         ///< bytes of the answer
+  std::uint64_t sent_ = 0;                 ///< bytes of the answer
   bool accounted_ = true;
   std::optional<HttpRefusal> refusal_;  ///< found while reading the body
 
   Phase phase_ = Phase::kHandshake;
   bool close_after_ = false;  ///< the answer under way is the last
   bool abandoned_ = false;
-  bool failed_ = false;       ///< the stream broke
+  bool failed_ = false;  ///< the stream broke
   bool writing_ = false;
-  bool watching_ = false;     ///< a read is under way while the handler runs
+  bool watching_ = false;  ///< a read is under way while the handler runs
   bool peer_gone_ = false;
   /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
   std::unique_ptr<asio::any_completion_handler<void()>> watch_waiter_;

@@ -48,13 +48,15 @@ net::Task<bool> Connection::prepare_body(const Route& route) {
   if (refusal_ && !abandoned_) {
     const HttpRefusal refusal = *refusal_;
     close_after_ = true;
-    Response answer = error_response(&route, refusal.status, Error(error_code_from_http(refusal.status), refusal.message));
+    Response answer =
+        error_response(&route, refusal.status, Error(error_code_from_http(refusal.status), refusal.message));
     co_await respond(std::move(answer));
   }
   co_return ok && !abandoned_;
 }
 
-/// Bytes left free before the body so that the byte the route asks for is aligned; 0 unless the header names one inside.
+/// Bytes left free before the body so that the byte the route asks for is aligned; 0 unless the header names one
+/// inside.
 std::size_t Connection::padding(const Route& route, std::uint64_t size) const {
   if (route.options.align_at_header.empty()) return 0;
   const auto field = request_.headers.find(route.options.align_at_header);

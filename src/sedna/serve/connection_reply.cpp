@@ -50,7 +50,9 @@ void append_number(std::string& out, std::uint64_t n) {
   out.append(digits, end);
 }
 
-bool bodiless(int status) { return status == 204 || status == 304 || status < 200; }
+bool bodiless(int status) {
+  return status == 204 || status == 304 || status < 200;
+}
 
 }  // namespace
 
@@ -87,7 +89,8 @@ bool Connection::authenticate(const Route& route, Response& refusal) {
   for (const std::string& role : route.options.roles) {
     if (request_.identity.has_role(role)) return true;
   }
-  refusal = error_response(&route, 403, Error(ErrorCode::kPermissionDenied, "this identity lacks the role that is needed"));
+  refusal =
+      error_response(&route, 403, Error(ErrorCode::kPermissionDenied, "this identity lacks the role that is needed"));
   return false;
 }
 
@@ -108,8 +111,9 @@ Route* Connection::admit(Response& refusal) {
   if (!authenticate(*route, refusal)) return nullptr;
   const std::size_t limit = body_limit(*route);
   if (head_.content_length.value_or(0) > limit) {
-    refusal = error_response(route, 413, Error(ErrorCode::kResourceExhausted, "the request body is larger than " +
-                                                                                  std::to_string(limit) + " bytes"));
+    refusal = error_response(
+        route, 413,
+        Error(ErrorCode::kResourceExhausted, "the request body is larger than " + std::to_string(limit) + " bytes"));
     return nullptr;
   }
   if (!limit_time(*route, refusal)) return nullptr;
@@ -125,13 +129,15 @@ Route* Connection::admit(Response& refusal) {
 bool Connection::limit_time(const Route& route, Response& refusal) {
   const RouteOptions& options = route.options;
   const bool open_ended = options.long_lived || options.stream_body || route.websocket;
-  handler_limit_ = options.deadline.value_or(open_ended ? SteadyClock::duration::max() : core_->options.request_deadline);
+  handler_limit_ =
+      options.deadline.value_or(open_ended ? SteadyClock::duration::max() : core_->options.request_deadline);
   request_.deadline = Deadline::never();
   if (const auto wish = head_.headers.find("X-Request-Timeout-Ms")) {
     std::uint32_t ms = 0;
     const auto [end, bad] = std::from_chars(wish->data(), wish->data() + wish->size(), ms);
     if (bad != std::errc() || end != wish->data() + wish->size() || ms == 0) {
-      const Error error(ErrorCode::kInvalidArgument, "expected a whole number of milliseconds above 0", "X-Request-Timeout-Ms");
+      const Error error(ErrorCode::kInvalidArgument, "expected a whole number of milliseconds above 0",
+                        "X-Request-Timeout-Ms");
       refusal = error_response(&route, 400, error);
       return false;
     }
@@ -206,9 +212,12 @@ net::Task<Response> Connection::call(const Route& route) {
     status = http_status(e.code());
   } catch (const boost::system::system_error& e) {
     const bool cancelled = e.code() == asio::error::operation_aborted;
-    error = cancelled ? Error(ErrorCode::kUnavailable, "the request was cancelled") : Error(ErrorCode::kInternal, "internal error");
+    error = cancelled ? Error(ErrorCode::kUnavailable, "the request was cancelled")
+                      : Error(ErrorCode::kInternal, "internal error");
     status = http_status(error->code());
-    if (!cancelled) log::error("a handler failed", {{"route", route.label}, {"request_id", request_.request_id}, {"error", e.what()}});
+    if (!cancelled)
+      log::error("a handler failed",
+                 {{"route", route.label}, {"request_id", request_.request_id}, {"error", e.what()}});
   } catch (const std::exception& e) {
     error = Error(ErrorCode::kInternal, "internal error");
     status = 500;
@@ -344,7 +353,7 @@ net::Task<bool> Connection::produce(BodyProducer& producer, bool chunked) {
 
 net::Task<bool> Connection::write_all(const asio::const_buffer* buffers, std::size_t count) {
   asio::const_buffer window[kPartsAtOnce];
-  std::size_t next = 0;    // the first buffer that is not in the window
+  std::size_t next = 0;  // the first buffer that is not in the window
   std::size_t filled = 0;
   for (;;) {
     while (filled < kPartsAtOnce && next < count) window[filled++] = buffers[next++];

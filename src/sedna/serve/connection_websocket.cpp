@@ -12,7 +12,8 @@ namespace sedna::serve {
 
 net::Task<void> Connection::run_websocket(const Route& route) {
   const net::Headers& fields = request_.headers;
-  if (!body_done_ || !net::has_token(fields.get("Upgrade"), "websocket") || !net::has_token(fields.get("Connection"), "upgrade")) {
+  if (!body_done_ || !net::has_token(fields.get("Upgrade"), "websocket") ||
+      !net::has_token(fields.get("Connection"), "upgrade")) {
     Response refusal = error_response(&route, 426, Error(ErrorCode::kInvalidArgument, "this path speaks WebSocket"));
     refusal.headers.set("Upgrade", "websocket");
     co_await respond(std::move(refusal));
@@ -34,7 +35,8 @@ net::Task<void> Connection::run_websocket(const Route& route) {
   std::unique_ptr<net::WebSocketStream> stream;
   std::string refused;
   try {
-    stream = co_await net::WebSocketStream::accept(*stream_, std::move(upgrade), std::move(leftover), std::move(options));
+    stream =
+        co_await net::WebSocketStream::accept(*stream_, std::move(upgrade), std::move(leftover), std::move(options));
   } catch (const std::exception& e) {
     refused = e.what();
   }
@@ -60,7 +62,8 @@ net::Task<void> Connection::run_websocket(const Route& route) {
   } catch (const std::exception& e) {
     code = static_cast<std::uint16_t>(net::CloseCode::kInternalError);
     reason = "internal error";
-    log::error("a WebSocket handler failed", {{"route", route.label}, {"request_id", request_.request_id}, {"error", e.what()}});
+    log::error("a WebSocket handler failed",
+               {{"route", route.label}, {"request_id", request_.request_id}, {"error", e.what()}});
   }
   co_await asio::this_coro::throw_if_cancelled(false);
   core_->websockets_gauge.add(-1);

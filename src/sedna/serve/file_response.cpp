@@ -29,7 +29,8 @@ class FilePieces final : public BodyProducer {
     do {
       n = ::pread(fd_, piece.data(), piece.size(), static_cast<off_t>(offset_));
     } while (n < 0 && errno == EINTR);
-    if (n <= 0) throw Error(ErrorCode::kDataLoss, n == 0 ? "the file became shorter while it was sent" : std::strerror(errno));
+    if (n <= 0)
+      throw Error(ErrorCode::kDataLoss, n == 0 ? "the file became shorter while it was sent" : std::strerror(errno));
     offset_ += static_cast<std::uint64_t>(n);
     left_ -= static_cast<std::uint64_t>(n);
     co_return std::move(piece).freeze(static_cast<std::size_t>(n));
@@ -49,7 +50,9 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return n;
 }
 
-std::string_view strip_weak(std::string_view tag) { return tag.starts_with("W/") ? tag.substr(2) : tag; }
+std::string_view strip_weak(std::string_view tag) {
+  return tag.starts_with("W/") ? tag.substr(2) : tag;
+}
 
 }  // namespace
 
@@ -86,7 +89,7 @@ bool etag_matches(std::string_view list, std::string_view etag) {
 
 Response file_response(const Request& request, const std::string& path, std::string content_type, std::string etag) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  struct stat info {};
+  struct stat info{};
   if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     const int cause = fd < 0 ? errno : ENOENT;
     if (fd >= 0) ::close(fd);

@@ -1,13 +1,12 @@
 // The helpers for features: blocking work, compression, files, timers.
-#include <gtest/gtest.h>
-
-#include <boost/asio/io_context.hpp>
-
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
+
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
 
 #include "sedna/serve/compression.hpp"
 #include "sedna/serve/file_response.hpp"
@@ -102,7 +101,8 @@ TEST(Compression, RoundTripsAndBounds) {
     EXPECT_EQ(inflate(coding, small.span(), text.size() - 1).error().code(), ErrorCode::kResourceExhausted);
     if (coding == Coding::kIdentity) continue;
     EXPECT_LT(small.size(), text.size() / 5);
-    EXPECT_EQ(inflate(coding, small.span().subspan(0, small.size() / 2), text.size()).error().code(), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(inflate(coding, small.span().subspan(0, small.size() / 2), text.size()).error().code(),
+              ErrorCode::kInvalidArgument);
     std::string damaged(small.text());
     damaged[damaged.size() / 2] = static_cast<char>(damaged[damaged.size() / 2] ^ 0x55);
     EXPECT_FALSE(inflate(coding, std::as_bytes(std::span(damaged.data(), damaged.size())), text.size()));
@@ -130,11 +130,13 @@ TEST(Files, WholeRangeAndTags) {
   const std::string etag = whole.header("etag");
   ASSERT_FALSE(etag.empty());
   EXPECT_EQ(client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"z\", " + etag + "\r\n\r\n").status, 304);
-  const Answer part = client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\nRange: bytes=26-30\r\nIf-Range: " + etag + "\r\n\r\n");
+  const Answer part =
+      client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\nRange: bytes=26-30\r\nIf-Range: " + etag + "\r\n\r\n");
   EXPECT_EQ(part.status, 206);
   EXPECT_EQ(part.body, "abcde");
   EXPECT_EQ(part.header("content-range"), "bytes 26-30/200000");
-  EXPECT_EQ(client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\nRange: bytes=0-1\r\nIf-Range: \"old\"\r\n\r\n").body.size(), 200'000u);
+  EXPECT_EQ(client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\nRange: bytes=0-1\r\nIf-Range: \"old\"\r\n\r\n").body.size(),
+            200'000u);
   EXPECT_EQ(client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\nRange: bytes=200000-\r\n\r\n").status, 416);
   const Answer head = client.ask("HEAD /files/f HTTP/1.1\r\nHost: x\r\n\r\n", true);
   EXPECT_EQ(head.header("content-length"), "200000");
@@ -148,7 +150,8 @@ TEST(Files, Ranges) {
   EXPECT_EQ(parse_range("bytes=-500", 100)->count, 100u);
   EXPECT_EQ(parse_range("bytes=90-", 100)->count, 10u);
   EXPECT_EQ(parse_range("bytes=100-", 100)->count, 0u);
-  for (const char* ignored : {"bytes=5-2", "bytes=1-2,4-5", "lines=1-2", "bytes=a-b", "bytes=--5", "bytes=", "bytes=1-2x"}) {
+  for (const char* ignored :
+       {"bytes=5-2", "bytes=1-2,4-5", "lines=1-2", "bytes=a-b", "bytes=--5", "bytes=", "bytes=1-2x"}) {
     EXPECT_FALSE(parse_range(ignored, 100)) << ignored;
   }
 }
@@ -172,9 +175,9 @@ TEST(Timers, FireInOrderAndFollowChanges) {
   queue.set(b, now + std::chrono::milliseconds(10));
   queue.set(c, now + std::chrono::milliseconds(5));
   queue.set(d, now + std::chrono::milliseconds(20));
-  queue.set(c, now + std::chrono::milliseconds(40));           // later: lazily
-  queue.set(a, now + std::chrono::milliseconds(15));           // sooner
-  queue.set(d, SteadyClock::time_point::max());                // never
+  queue.set(c, now + std::chrono::milliseconds(40));  // later: lazily
+  queue.set(a, now + std::chrono::milliseconds(15));  // sooner
+  queue.set(d, SteadyClock::time_point::max());       // never
   io.run();
   EXPECT_EQ(order, "bac");
 }

@@ -109,7 +109,9 @@ TEST(Arrival, HeadsArriveByteByByte) {
   server->route("POST", "/echo", test::echo);
   server->start();
   RawClient client(server->port());
-  const std::string request = "\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nab\r\n1\r\nc\r\n0\r\nT: r\r\n\r\n";
+  const std::string request =
+      "\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nab\r\n1\r\nc\r\n0\r\nT: "
+      "r\r\n\r\n";
   for (int round = 0; round < 2; ++round) {
     for (const char c : request) client.send(std::string_view(&c, 1));
     EXPECT_EQ(client.receive().body, "abc");
@@ -178,7 +180,8 @@ TEST(Arrival, ATooLargeBodyIsRefusedBeforeItIsSent) {
   server->route("POST", "/echo", test::echo);
   server->start();
   RawClient client(server->port());
-  const Answer answer = client.ask("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
+  const Answer answer =
+      client.ask("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
   EXPECT_EQ(answer.status, 413);
   EXPECT_EQ(client.interim, 0);
   // One that sends without asking still gets to read the answer.
@@ -196,7 +199,8 @@ TEST(Arrival, ContinueIsSentWhenTheBodyIsWanted) {
   client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
   EXPECT_EQ(client.receive_bytes(), "HTTP/1.1 100 Continue\r\n\r\n");
   EXPECT_EQ(client.ask("abc").body, "abc");
-  EXPECT_EQ(client.ask("POST /none HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").status, 404);
+  EXPECT_EQ(client.ask("POST /none HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").status,
+            404);
   EXPECT_EQ(client.interim, 0);
   EXPECT_TRUE(client.ended());  // nobody knows whether the body will come
 }
@@ -207,8 +211,8 @@ TEST(Arrival, ABodyNobodyReadsDoesNotBecomeTheNextRequest) {
   server->start();
   RawClient client(server->port());
   const std::string smuggled = "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n";
-  client.send("POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(smuggled.size()) + "\r\n\r\n" + smuggled +
-              "GET /ok HTTP/1.1\r\nHost: x\r\nX-Request-Id: second\r\n\r\n");
+  client.send("POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(smuggled.size()) + "\r\n\r\n" +
+              smuggled + "GET /ok HTTP/1.1\r\nHost: x\r\nX-Request-Id: second\r\n\r\n");
   EXPECT_EQ(client.receive().status, 404);
   const Answer second = client.receive();
   EXPECT_EQ(second.status, 200);

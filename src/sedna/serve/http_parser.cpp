@@ -12,7 +12,9 @@ constexpr std::size_t kMaxFields = 128;
 constexpr std::size_t kMaxTarget = 8192;
 constexpr std::size_t kMaxMethod = 32;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -21,7 +23,9 @@ int hex_value(char c) {
   return -1;
 }
 
-HttpRefusal refuse(int status, std::string message) { return {status, std::move(message)}; }
+HttpRefusal refuse(int status, std::string message) {
+  return {status, std::move(message)};
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -41,7 +45,8 @@ std::optional<HttpRefusal> parse_target(std::string_view target, RequestHead& ou
   if (target.size() > kMaxTarget) return refuse(414, "the request target is longer than 8192 bytes");
   for (const char c : target) {
     const auto u = static_cast<unsigned char>(c);
-    if (u <= 0x20 || u >= 0x7f || c == '#') return refuse(400, "the request target has a character that must be escaped");
+    if (u <= 0x20 || u >= 0x7f || c == '#')
+      return refuse(400, "the request target has a character that must be escaped");
   }
   std::string_view rest = target;
   if (target == "*") {
@@ -77,8 +82,8 @@ std::optional<HttpRefusal> parse_request_line(std::string_view line, RequestHead
   if (method.size() > kMaxMethod) return refuse(501, "unknown method");
   out.method = method;
   const std::string_view version = line.substr(last + 1);
-  if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' || version[5] < '0' || version[5] > '9' ||
-      version[7] < '0' || version[7] > '9') {
+  if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' || version[5] < '0' ||
+      version[5] > '9' || version[7] < '0' || version[7] > '9') {
     return refuse(400, "malformed HTTP version");
   }
   if (version[5] != '1') return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
@@ -177,7 +182,8 @@ std::optional<HttpRefusal> parse_request_head(std::string_view head, RequestHead
     if (!net::is_token(name)) return refuse(400, "malformed header field name");
     const std::string_view value = trim(line.substr(colon + 1));
     if (!net::is_field_value(value)) return refuse(400, "a header field value has a control character");
-    if (out.headers.size() >= kMaxFields) return refuse(431, "more than " + std::to_string(kMaxFields) + " header fields");
+    if (out.headers.size() >= kMaxFields)
+      return refuse(431, "more than " + std::to_string(kMaxFields) + " header fields");
     out.headers.add(std::string(name), std::string(value));
   }
 }

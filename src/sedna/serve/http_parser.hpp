@@ -1,6 +1,6 @@
-// The strict half of HTTP/1.1: the bytes of a request head into values (the chunked coding is net/http_parse.hpp). Used by
-// the connection loop only; free of I/O, so that it can be fuzzed. What two parsers could read differently is refused
-// (RFC 9112: request smuggling), not repaired.
+// The strict half of HTTP/1.1: the bytes of a request head into values (the chunked coding is net/http_parse.hpp). Used
+// by the connection loop only; free of I/O, so that it can be fuzzed. What two parsers could read differently is
+// refused (RFC 9112: request smuggling), not repaired.
 #pragma once
 
 #include <cstddef>

@@ -1,15 +1,14 @@
 // Deadlines, bounded queues, drain, long-lived requests, WebSockets, streams of bytes.
-#include <gtest/gtest.h>
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <atomic>
 #include <fstream>
 #include <future>
 #include <set>
 #include <thread>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <gtest/gtest.h>
 
 #include "sedna/serve/offload.hpp"
 #include "sedna/serve/server.hpp"
@@ -19,10 +18,10 @@
 namespace sedna::serve {
 namespace {
 
+using std::chrono::milliseconds;
 using test::Answer;
 using test::RawClient;
 using test::TestServer;
-using std::chrono::milliseconds;
 namespace asio = net::asio;
 
 /// A handler that waits until the test lets it go; cancellation ends the wait with operation_aborted.
@@ -239,18 +238,21 @@ TEST(Streaming, AnUploadOf64MbUsesLittleMemoryAndPushesBack) {
   RouteOptions streams;
   streams.stream_body = true;
   streams.max_body = std::size_t{1} << 30;
-  server->route("PUT", "/store", [](Request& r) -> Task<Response> {
-    std::vector<std::byte> piece(64 * 1024);
-    std::uint64_t total = 0;
-    std::uint64_t sum = 0;
-    for (;;) {
-      const std::size_t n = co_await r.stream->read(piece);
-      if (n == 0) break;
-      total += n;
-      sum += static_cast<std::uint64_t>(piece[0]) + static_cast<std::uint64_t>(piece[n - 1]);
-    }
-    co_return Response::text(200, std::to_string(total) + (sum > 0 ? " seen" : ""));
-  }, streams);
+  server->route(
+      "PUT", "/store",
+      [](Request& r) -> Task<Response> {
+        std::vector<std::byte> piece(64 * 1024);
+        std::uint64_t total = 0;
+        std::uint64_t sum = 0;
+        for (;;) {
+          const std::size_t n = co_await r.stream->read(piece);
+          if (n == 0) break;
+          total += n;
+          sum += static_cast<std::uint64_t>(piece[0]) + static_cast<std::uint64_t>(piece[n - 1]);
+        }
+        co_return Response::text(200, std::to_string(total) + (sum > 0 ? " seen" : ""));
+      },
+      streams);
   server->start();
   const std::string piece(1 << 20, 'z');
   for (const bool chunked : {false, true}) {
@@ -276,31 +278,39 @@ TEST(Streaming, LimitsAndBrokenOffUploadsReachTheHandler) {
   streams.stream_body = true;
   streams.max_body = 1000;
   std::atomic<int> broken{0};
-  server->route("PUT", "/store", [&](Request& r) -> Task<Response> {
-    std::vector<std::byte> piece(300);
-    std::uint64_t total = 0;
-    try {
-      for (;;) {
-        const std::size_t n = co_await r.stream->read(piece);
-        if (n == 0) break;
-        total += n;
-      }
-    } catch (const Error& e) {
-      if (e.code() == ErrorCode::kAborted) {
-        broken.fetch_add(1);
-        broken.notify_all();
-      }
-      throw;
-    }
-    co_return Response::text(200, std::to_string(total));
-  }, streams);
+  server->route(
+      "PUT", "/store",
+      [&](Request& r) -> Task<Response> {
+        std::vector<std::byte> piece(300);
+        std::uint64_t total = 0;
+        try {
+          for (;;) {
+            const std::size_t n = co_await r.stream->read(piece);
+            if (n == 0) break;
+            total += n;
+          }
+        } catch (const Error& e) {
+          if (e.code() == ErrorCode::kAborted) {
+            broken.fetch_add(1);
+            broken.notify_all();
+          }
+          throw;
+        }
+        co_return Response::text(200, std::to_string(total));
+      },
+      streams);
   server->start();
   RawClient over(server->port());
-  EXPECT_EQ(over.ask("PUT /store HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'x') +
-                     "\r\n0\r\n\r\n").status, 413);
+  EXPECT_EQ(over.ask("PUT /store HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
+                     std::string(1001, 'x') + "\r\n0\r\n\r\n")
+                .status,
+            413);
   RawClient exact(server->port());
-  EXPECT_EQ(exact.ask("PUT /store HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + std::string(1000, 'x') +
-                      "\r\n0\r\n\r\n").body, "1000");
+  EXPECT_EQ(exact
+                .ask("PUT /store HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" +
+                     std::string(1000, 'x') + "\r\n0\r\n\r\n")
+                .body,
+            "1000");
   {
     RawClient gone(server->port());
     gone.send("PUT /store HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nabc");
@@ -364,8 +374,9 @@ TEST(Trace, RequestIdsAndTraceContext) {
   server->route("GET", "/trace", [](Request& r) -> Task<Response> { co_return Response::text(200, r.traceparent); });
   server->start();
   RawClient client(server->port());
-  Answer answer = client.ask("GET /trace HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc-123\r\n"
-                             "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n");
+  Answer answer = client.ask(
+      "GET /trace HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc-123\r\n"
+      "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n");
   EXPECT_EQ(answer.header("x-request-id"), "abc-123");
   EXPECT_TRUE(answer.body.starts_with("00-0af7651916cd43dd8448eb211c80319c-")) << answer.body;
   EXPECT_NE(answer.body.find("-01"), std::string::npos);

@@ -74,10 +74,12 @@ void Listener::accept() {
   if (!acceptor_.is_open() || loops_.empty()) return;
   const auto loop = loops_[next_++ % loops_.size()];
   acceptor_.async_accept(asio::any_io_executor(loop->io.get_executor()),
-                         asio::bind_executor(acceptor_.get_executor(), [self = shared_from_this(), loop](error_code error, tcp::socket socket) {
+                         asio::bind_executor(acceptor_.get_executor(), [self = shared_from_this(), loop](
+                                                                           error_code error, tcp::socket socket) {
                            if (error == asio::error::operation_aborted) return;
                            if (error) {
-                             // No descriptors, no memory: others must end first. A client that is gone already costs nothing.
+                             // No descriptors, no memory: others must end first. A client that is gone already costs
+                             // nothing.
                              log::warning("cannot accept a connection", {{"error", error.message()}});
                              self->pause_.expires_after(kPause);
                              self->pause_.async_wait([self](error_code stopped) {

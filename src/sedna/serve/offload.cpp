@@ -18,7 +18,8 @@ struct Offload::Impl {
     const metrics::Labels labels{{"pool", options.name}};
     waiting = &options.registry->gauge("sedna_offload_waiting", "Jobs waiting for a worker thread.", labels);
     refused = &options.registry->counter("sedna_offload_refused_total", "Jobs refused: the queue is full.", labels);
-    expired = &options.registry->counter("sedna_offload_expired_total", "Jobs dropped: late before they began.", labels);
+    expired =
+        &options.registry->counter("sedna_offload_expired_total", "Jobs dropped: late before they began.", labels);
   }
 
   void work() {
@@ -38,7 +39,8 @@ struct Offload::Impl {
       std::exception_ptr dropped;
       if (job->deadline.expired()) {
         if (expired != nullptr) expired->add();
-        dropped = std::make_exception_ptr(Error(ErrorCode::kDeadlineExceeded, "the request waited too long for a worker"));
+        dropped =
+            std::make_exception_ptr(Error(ErrorCode::kDeadlineExceeded, "the request waited too long for a worker"));
       }
       job->finish(std::move(dropped));
     }

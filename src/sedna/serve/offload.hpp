@@ -26,9 +26,9 @@ namespace asio = net::asio;
 
 struct OffloadOptions {
   OffloadOptions() {}
-  std::string name = "work";         ///< thread name and metric label
+  std::string name = "work";  ///< thread name and metric label
   std::size_t threads = 1;
-  std::size_t max_queue = 256;       ///< jobs waiting; more are refused with kUnavailable (503)
+  std::size_t max_queue = 256;  ///< jobs waiting; more are refused with kUnavailable (503)
   metrics::Registry* registry = nullptr;
 };
 
@@ -41,9 +41,9 @@ class Offload {
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
-  /// Runs `work` on the pool and yields its result on the caller's executor. `work` owns what it uses: when the caller is
-  /// cancelled (its request is late) it still runs to its end. A job that has not begun by `deadline` is dropped with
-  /// kDeadlineExceeded. Throws what `work` throws; kUnavailable when the queue is full.
+  /// Runs `work` on the pool and yields its result on the caller's executor. `work` owns what it uses: when the caller
+  /// is cancelled (its request is late) it still runs to its end. A job that has not begun by `deadline` is dropped
+  /// with kDeadlineExceeded. Throws what `work` throws; kUnavailable when the queue is full.
   template <class F, class R = std::invoke_result_t<F>>
   Task<R> run(F work, Deadline deadline = Deadline::never());
 
@@ -103,7 +103,8 @@ Task<R> Offload::run(F work, Deadline deadline) {
   auto outcome = std::make_shared<typename Job::Outcome>();
   const auto executor = co_await asio::this_coro::executor;
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-      [](auto handler, Offload* self, F f, std::shared_ptr<typename Job::Outcome> o, asio::any_io_executor e, Deadline d) {
+      [](auto handler, Offload* self, F f, std::shared_ptr<typename Job::Outcome> o, asio::any_io_executor e,
+         Deadline d) {
         auto job = std::make_unique<Job>(std::move(f), std::move(o), std::move(handler), std::move(e));
         job->deadline = d;
         self->submit(std::move(job));

@@ -1,11 +1,12 @@
-#include "sedna/serve/server.hpp"
-
 #include "sedna/json/json.hpp"
 #include "sedna/serve/connection.hpp"
+#include "sedna/serve/server.hpp"
 
 namespace sedna::serve {
 
-Response Response::json(int status, std::string text) { return Response::text(status, std::move(text), "application/json"); }
+Response Response::json(int status, std::string text) {
+  return Response::text(status, std::move(text), "application/json");
+}
 
 Response Response::text(int status, std::string text, std::string content_type) {
   Response out;

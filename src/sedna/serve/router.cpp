@@ -30,7 +30,8 @@ void Route::count(int status) {
   if (registry == nullptr) return;
   for (std::size_t i = 0; i < kCountedCodes; ++i) {
     int known = counted[i].status.load(std::memory_order_acquire);
-    if (known == 0 && counted[i].status.compare_exchange_strong(known, status, std::memory_order_acq_rel)) known = status;
+    if (known == 0 && counted[i].status.compare_exchange_strong(known, status, std::memory_order_acq_rel))
+      known = status;
     if (known != status) continue;
     auto* counter = counted[i].counter.load(std::memory_order_acquire);
     if (counter == nullptr) {

@@ -1,11 +1,11 @@
 // Who may talk to a server: TLS, bearer tokens, client certificates, roles, and where it dares to listen.
-#include <gtest/gtest.h>
-
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "sedna/net/http_client.hpp"
 #include "sedna/serve/server.hpp"
@@ -65,13 +65,17 @@ TEST_F(Security, BearerTokensNameTheCallerAndHealthNeedsNone) {
   EXPECT_EQ(none.header("www-authenticate"), "Bearer realm=\"sedna\"");
   EXPECT_EQ(client.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
   EXPECT_EQ(client.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").status, 401);
-  EXPECT_EQ(client.ask("GET /who HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 0123456789abcdef-alicf\r\n\r\n").status, 401);
+  EXPECT_EQ(client.ask("GET /who HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 0123456789abcdef-alicf\r\n\r\n").status,
+            401);
   EXPECT_EQ(client.ask("GET /who HTTP/1.1\r\nHost: x\r\nAuthorization: Basic eDp5\r\n\r\n").status, 401);
   const std::string alice = std::string("Authorization: Bearer ") + kToken + "\r\n";
   EXPECT_EQ(client.ask("GET /who HTTP/1.1\r\nHost: x\r\n" + alice + "\r\n").body, "alice");
   EXPECT_EQ(client.ask("POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + alice + "\r\n").status, 200);
-  EXPECT_EQ(client.ask("POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
-                       "Authorization: bearer 0123456789abcdef-bob\r\n\r\n").status, 403);
+  EXPECT_EQ(client
+                .ask("POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+                     "Authorization: bearer 0123456789abcdef-bob\r\n\r\n")
+                .status,
+            403);
   // The refusal comes before the body is read.
   EXPECT_EQ(client.ask("POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").status, 401);
 }

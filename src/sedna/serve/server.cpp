@@ -19,7 +19,9 @@ namespace {
 /// Handlers that ignore cancellation may use this long after a stop.
 constexpr auto kStopGrace = std::chrono::seconds(5);
 
-net::Task<Response> healthy(Request&) { co_return Response::text(200, "ok\n"); }
+net::Task<Response> healthy(Request&) {
+  co_return Response::text(200, "ok\n");
+}
 
 bool plaintext_by_environment() {
   const char* value = std::getenv("SEDNA_SERVE_PLAINTEXT");
@@ -82,10 +84,16 @@ Server::Server(ServerOptions options, metrics::Registry& registry)
   impl_->core->set_readiness({true, {}});
 }
 
-Server::~Server() { stop(); }
+Server::~Server() {
+  stop();
+}
 
-metrics::Registry& Server::registry() { return impl_->core->registry; }
-std::uint16_t Server::port() const { return impl_->port; }
+metrics::Registry& Server::registry() {
+  return impl_->core->registry;
+}
+std::uint16_t Server::port() const {
+  return impl_->port;
+}
 
 std::string Server::origin() const {
   const ServerOptions& options = impl_->core->options;
@@ -94,7 +102,9 @@ std::string Server::origin() const {
   return (impl_->core->tls ? "https://" : "http://") + host + ":" + std::to_string(impl_->port);
 }
 
-void Server::set_ready(bool ready, std::string reason) { impl_->core->set_readiness({ready, std::move(reason)}); }
+void Server::set_ready(bool ready, std::string reason) {
+  impl_->core->set_readiness({ready, std::move(reason)});
+}
 
 namespace {
 
@@ -103,8 +113,9 @@ Route& add_route(Core& core, std::string method, std::string pattern, RouteOptio
   route.options = std::move(options);
   route.label = route.options.metric_name.empty() ? route.pattern : route.options.metric_name;
   route.registry = &core.registry;
-  route.duration = &core.registry.histogram("sedna_http_request_seconds", "From the request's head to its written answer.",
-                                            {{"route", route.label}, {"method", route.method}});
+  route.duration =
+      &core.registry.histogram("sedna_http_request_seconds", "From the request's head to its written answer.",
+                               {{"route", route.label}, {"method", route.method}});
   return route;
 }
 
@@ -150,7 +161,8 @@ void Server::Impl::check_exposure(const net::SocketAddress& address) const {
                     "meant (a trusted network, a Pod behind a mesh), set SEDNA_SERVE_PLAINTEXT=1",
                 address.text());
   }
-  log::warning("serving beyond this machine without protection, as asked for", {{"address", address.text()}, {"lacks", lacks}});
+  log::warning("serving beyond this machine without protection, as asked for",
+               {{"address", address.text()}, {"lacks", lacks}});
 }
 
 void Server::start() {

@@ -40,13 +40,13 @@ struct Request {
   Bytes body;                       ///< 64-byte aligned, whole (unless the route streams)
   BodyReader* stream = nullptr;     ///< set when the route streams; valid until the handler ends
   std::string request_id;           ///< X-Request-Id as sent (cleaned) or made here; echoed
-  std::string traceparent;          ///< W3C trace context as sent or made here, for calls made on behalf of this request
-  /// The route's, counted from the handler's start, or the client's if earlier: "X-Request-Timeout-Ms: 250", counted from
-  /// the arrival of the head. Past it the client has its 504.
+  std::string traceparent;  ///< W3C trace context as sent or made here, for calls made on behalf of this request
+  /// The route's, counted from the handler's start, or the client's if earlier: "X-Request-Timeout-Ms: 250", counted
+  /// from the arrival of the head. Past it the client has its 504.
   Deadline deadline;
   Identity identity;
   std::string remote;
-  net::asio::any_io_executor executor;  ///< of the connection
+  net::asio::any_io_executor executor;                                ///< of the connection
   std::optional<std::string_view> query(std::string_view key) const;  ///< raw value (not decoded), first of that key
 };
 
@@ -54,7 +54,8 @@ struct Request {
 class BodyProducer {
  public:
   virtual ~BodyProducer() = default;
-  /// The next piece; empty at the end. Throwing breaks the connection off, so that the client sees that it is not whole.
+  /// The next piece; empty at the end. Throwing breaks the connection off, so that the client sees that it is not
+  /// whole.
   virtual Task<Bytes> next() = 0;
   /// Length of the whole, when known; otherwise it is sent chunked.
   virtual std::optional<std::uint64_t> content_length() const { return std::nullopt; }
@@ -74,8 +75,9 @@ struct Response {
 /// How a feature wants errors written: the default is {"error": "..."} as in the Open Inference Protocol.
 using ErrorBody = std::function<Response(int status, const Error& error)>;
 
-/// Runs on the connection's thread: it must not block (see offload.hpp). Past the deadline the client has been answered and
-/// the result is dropped, so a handler owns what it uses. A sedna::Error becomes an answer by its code; other exceptions 500.
+/// Runs on the connection's thread: it must not block (see offload.hpp). Past the deadline the client has been answered
+/// and the result is dropped, so a handler owns what it uses. A sedna::Error becomes an answer by its code; other
+/// exceptions 500.
 using Handler = std::function<Task<Response>(Request& request)>;
 
 /// A WebSocket connection after the handshake. One reader, one writer at a time; from its executor.
@@ -99,17 +101,20 @@ struct RouteOptions {
   bool stream_body = false;  ///< the handler reads the body itself (large uploads)
   bool anonymous = false;    ///< needs no identity (health)
   /// Long poll: not counted against the queue and without deadline (unless `deadline` is set or the client sends one).
-  /// The handler's wait is cancelled (its operation ends with operation_aborted) when the client goes or the server drains.
+  /// The handler's wait is cancelled (its operation ends with operation_aborted) when the client goes or the server
+  /// drains.
   bool long_lived = false;
-  bool uncounted = false;  ///< answered even when the queue is full (health)
-  std::vector<std::string> roles;  ///< the identity must have one of them; empty: any identity
+  bool uncounted = false;                         ///< answered even when the queue is full (health)
+  std::vector<std::string> roles;                 ///< the identity must have one of them; empty: any identity
   std::optional<SteadyClock::duration> deadline;  ///< instead of the server's
-  std::optional<SteadyClock::duration> websocket_idle;  ///< without a byte (pings count) a WebSocket is dropped; 0: never
-  std::string metric_name;   ///< label `route`; the pattern when empty
-  /// Name of a request header whose value is an offset into the body (Inference-Header-Content-Length): the body is placed
-  /// so that this byte is 64-byte aligned instead of the first one, and tensors behind a JSON part are used in place.
+  std::optional<SteadyClock::duration>
+      websocket_idle;       ///< without a byte (pings count) a WebSocket is dropped; 0: never
+  std::string metric_name;  ///< label `route`; the pattern when empty
+  /// Name of a request header whose value is an offset into the body (Inference-Header-Content-Length): the body is
+  /// placed so that this byte is 64-byte aligned instead of the first one, and tensors behind a JSON part are used in
+  /// place.
   std::string align_at_header;
-  ErrorBody error_body;      ///< how this route's errors look
+  ErrorBody error_body;  ///< how this route's errors look
 };
 
 struct TlsServerOptions {
@@ -122,13 +127,13 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: any; see Server::port()
   TlsServerOptions tls;
-  std::string token_file;        ///< one "name:token[:role,role]" a line; mode must not be readable by others
+  std::string token_file;                  ///< one "name:token[:role,role]" a line; mode must not be readable by others
   bool plaintext_beyond_loopback = false;  ///< SEDNA_SERVE_PLAINTEXT=1: meant
   int io_threads = 1;
   std::size_t max_connections = 4096;
   std::size_t max_header = 32 * 1024;
   std::size_t max_body = std::size_t{256} << 20;
-  std::size_t max_queue = 1024;            ///< requests in handlers; more get 503 + Retry-After
+  std::size_t max_queue = 1024;  ///< requests in handlers; more get 503 + Retry-After
   SteadyClock::duration header_timeout = std::chrono::seconds(10);
   SteadyClock::duration body_timeout = std::chrono::seconds(60);  ///< without progress of 64 KiB
   SteadyClock::duration idle_timeout = std::chrono::seconds(300);

@@ -1,9 +1,9 @@
 // The walking server: routes, bodies, keep-alive, pipelining, built-in routes.
 #include "sedna/serve/server.hpp"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "sedna/serve/test_client.hpp"
 #include "sedna/serve/test_server.hpp"
@@ -119,7 +119,8 @@ TEST(Server, ShowsHealthReadinessAndMetrics) {
   EXPECT_EQ(not_ready.status, 503);
   EXPECT_NE(not_ready.body.find("the model is loading"), std::string::npos);
   const Answer metrics = client.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_NE(metrics.body.find("sedna_http_requests_total{route=\"/readyz\",method=\"GET\",code=\"503\"} 1"), std::string::npos)
+  EXPECT_NE(metrics.body.find("sedna_http_requests_total{route=\"/readyz\",method=\"GET\",code=\"503\"} 1"),
+            std::string::npos)
       << metrics.body;
   EXPECT_NE(metrics.body.find("sedna_http_connections 1"), std::string::npos);
 }
@@ -136,10 +137,13 @@ TEST(Server, MapsErrorsToAnswers) {
   });
   RouteOptions own;
   own.error_body = [](int status, const Error& e) { return Response::text(status, "own:" + e.message()); };
-  server->route("GET", "/own", [](Request&) -> Task<Response> {
-    throw Error(ErrorCode::kNotFound, "gone");
-    co_return Response();
-  }, own);
+  server->route(
+      "GET", "/own",
+      [](Request&) -> Task<Response> {
+        throw Error(ErrorCode::kNotFound, "gone");
+        co_return Response();
+      },
+      own);
   server->start();
   RawClient client(server->port());
   const Answer mine = client.ask("GET /mine HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -15,8 +15,8 @@
 namespace sedna::serve::test {
 
 struct Answer {
-  int status = 0;        ///< 0: the connection ended without an answer
-  std::string head;      ///< lower-case names, as sent otherwise
+  int status = 0;    ///< 0: the connection ended without an answer
+  std::string head;  ///< lower-case names, as sent otherwise
   std::string body;
   std::string header(std::string_view lower_name) const {
     const std::string key = "\r\n" + std::string(lower_name) + ": ";
@@ -29,7 +29,8 @@ struct Answer {
 
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_seconds = 10) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawClient(std::uint16_t port, int receive_seconds = 10)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);

@@ -1,5 +1,5 @@
-// One steady timer for all deadlines of an io thread. A request moves its connection's deadline several times; moving it
-// later costs a store, and the timer itself is armed again only when something becomes due sooner than it will fire.
+// One steady timer for all deadlines of an io thread. A request moves its connection's deadline several times; moving
+// it later costs a store, and the timer itself is armed again only when something becomes due sooner than it will fire.
 #pragma once
 
 #include <cstddef>

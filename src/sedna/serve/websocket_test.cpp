@@ -1,14 +1,14 @@
 // WebSocket routes against the client of net: echo, refusals, the farewell when the server drains.
-#include <gtest/gtest.h>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
+#include "sedna/net/websocket.hpp"
 
 #include <atomic>
 #include <thread>
 
-#include "sedna/net/websocket.hpp"
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
 #include "sedna/serve/server.hpp"
 #include "sedna/serve/test_client.hpp"
 #include "sedna/serve/test_server.hpp"
@@ -38,7 +38,8 @@ T run_client(Task<T> task) {
 
 Task<std::string> talk(std::string url, std::size_t big) {
   net::WebSocketOptions options;
-  auto socket = co_await net::WebSocketStream::connect(url, std::nullopt, options, Deadline::after(std::chrono::seconds(10)));
+  auto socket =
+      co_await net::WebSocketStream::connect(url, std::nullopt, options, Deadline::after(std::chrono::seconds(10)));
   std::string all;
   for (int i = 0; i < 3; ++i) {
     Bytes data = Bytes::copy_of("message " + std::to_string(i));
@@ -61,8 +62,10 @@ TEST(WebSockets, Echo) {
   const std::string url = "ws://127.0.0.1:" + std::to_string(server->port()) + "/ws/a";
   EXPECT_EQ(run_client(talk(url, 1'000'000)), "message 0;message 1;message 2;binary 1000000");
   EXPECT_EQ(run_client(talk(url, 10)), "message 0;message 1;message 2;binary 10");
-  EXPECT_EQ(server.registry().counter("sedna_http_requests_total", "",
-                                      {{"route", "/ws/{room}"}, {"method", "GET"}, {"code", "101"}}).value(), 2u);
+  EXPECT_EQ(server.registry()
+                .counter("sedna_http_requests_total", "", {{"route", "/ws/{room}"}, {"method", "GET"}, {"code", "101"}})
+                .value(),
+            2u);
 }
 
 TEST(WebSockets, PlainRequestsAreToldToUpgrade) {
@@ -72,12 +75,14 @@ TEST(WebSockets, PlainRequestsAreToldToUpgrade) {
   RawClient client(server->port());
   EXPECT_EQ(client.ask("GET /ws HTTP/1.1\r\nHost: x\r\n\r\n").status, 426);
   EXPECT_EQ(client.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
-  EXPECT_EQ(client.ask("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").status / 100, 4);
+  EXPECT_EQ(client.ask("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").status / 100,
+            4);
 }
 
 Task<std::uint16_t> stay(std::string url, std::atomic<bool>* up) {
   net::WebSocketOptions options;
-  auto socket = co_await net::WebSocketStream::connect(url, std::nullopt, options, Deadline::after(std::chrono::seconds(10)));
+  auto socket =
+      co_await net::WebSocketStream::connect(url, std::nullopt, options, Deadline::after(std::chrono::seconds(10)));
   Bytes hello = Bytes::copy_of("hello");
   co_await socket->write(true, hello);
   co_await socket->read();
@@ -111,9 +116,10 @@ TEST(WebSockets, AFailingHandlerClosesWith1011) {
   server->websocket("/ws", failing_socket);
   server->start();
   RawClient client(server->port());
-  client.send("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" +
-              std::string("\x81\x80\0\0\0\0", 6));  // an empty masked text frame right behind the handshake
+  client.send(
+      "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" +
+      std::string("\x81\x80\0\0\0\0", 6));  // an empty masked text frame right behind the handshake
   const auto answer = client.receive();
   EXPECT_EQ(answer.status, 101);
   EXPECT_EQ(answer.header("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
