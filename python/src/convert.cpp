@@ -163,7 +163,7 @@ const nb::object& module_function(const char* module, const char* name, nb::obje
 
 // Looked up once and never destroyed: they must outlive static destruction.
 nb::object& cached(int which) {
-  static auto* objects = new nb::object[4];
+  static auto* objects = new nb::object[5];
   return objects[which];
 }
 
@@ -277,6 +277,7 @@ nb::object cloud_answer(const std::vector<Tensor>& outputs, const Bytes& json) {
   }
   nb::dict all;
   for (const Tensor& output : outputs) {
+    if (output.name == kFormOutput) continue;
     nb::object array = make_array(output);
     all[nb::str(output.name.c_str())] = output.dtype == DType::kBytes ? array : nb::object(array.attr("tolist")());
   }
@@ -330,7 +331,17 @@ nb::object json_loads(std::string_view text) {
 std::string json_dumps(nb::handle value, bool compact) {
   const nb::object& dumps = module_function("json", "dumps", cached(3));
   if (!compact) return nb::cast<std::string>(dumps(value));
-  return nb::cast<std::string>(dumps(value, nb::arg("ensure_ascii") = false, nb::arg("allow_nan") = false,
+  // Arrays inside are lists to JSON.
+  nb::object& to_list = cached(4);
+  if (!to_list.is_valid()) {
+    to_list = nb::cpp_function([](nb::handle inner) -> nb::object {
+      if (nb::hasattr(inner, "tolist")) return inner.attr("tolist")();
+      const std::string type = nb::cast<std::string>(inner.type().attr("__name__"));
+      throw nb::type_error(("Object of type " + type + " is not JSON serializable").c_str());
+    });
+  }
+  return nb::cast<std::string>(dumps(value, nb::arg("default") = to_list, nb::arg("ensure_ascii") = false,
+                                     nb::arg("allow_nan") = false,
                                      nb::arg("separators") = nb::make_tuple(",", ":")));
 }
 

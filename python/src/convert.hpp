@@ -26,6 +26,9 @@ bool make_tensor(nb::handle object, tensor::Tensor& out);
 /// A numpy array over the tensor's bytes (BYTES: a list of bytes). Writable: received bytes have no other user.
 nb::object make_array(const tensor::Tensor& tensor);
 
+/// An output of this name says that the model answered with a dictionary, where one output alone would not show it.
+inline constexpr std::string_view kFormOutput = "sedna_form";
+
 /// What upstream's client gives back: the result as lists.
 nb::object cloud_answer(const std::vector<tensor::Tensor>& outputs, const Bytes& json);
 

@@ -35,6 +35,8 @@ struct Names {
   nb::object cloud_latency = nb::steal(PyUnicode_InternFromString("cloud_latency"));
   nb::object upload_bytes = nb::steal(PyUnicode_InternFromString("upload_bytes"));
   nb::object message = nb::steal(PyUnicode_InternFromString("message"));
+  nb::object left_alone = nb::str("the cloud failed repeatedly and is left alone for a while");
+  nb::object over_budget = nb::str("the budget for offloads is used up");
   Names() {
     for (std::size_t i = 0; i < kReasons; ++i) {
       const auto name = algo::reason_name(static_cast<Reason>(i));
@@ -269,6 +271,7 @@ class JointCore {
     const Names& names = Names::get();
     if (outcome.decision.reason != Reason::kEasy) {
       set(result, names.reason, names.reasons[static_cast<std::size_t>(outcome.decision.reason)]);
+      set_why(result, outcome.decision);
     }
     if (outcome.decision.score != 0) set(result, names.score, nb::float_(outcome.decision.score));
     set(result, names.edge_latency, nb::float_(Seconds(outcome.latency).count()));
@@ -279,8 +282,16 @@ class JointCore {
     nb::object result = new_result(decision.is_hard, nb::none(), nb::none());
     const Names& names = Names::get();
     set(result, names.reason, decision.offload ? names.offload : names.reasons[static_cast<std::size_t>(decision.reason)]);
+    if (!decision.offload) set_why(result, decision);
     set(result, names.score, nb::float_(decision.score));
     return result;
+  }
+
+  /// For a person: why a hard sample was held back before the cloud was asked.
+  static void set_why(const nb::object& result, const Decision& decision) {
+    const Names& names = Names::get();
+    if (decision.reason == Reason::kBreaker) set(result, names.message, names.left_alone);
+    if (decision.reason == Reason::kBudget) set(result, names.message, names.over_budget);
   }
 
   /// Puts the cloud's answer into a result whose final element is the edge's so far.

@@ -58,6 +58,10 @@ class Call {
         tensor.name = nb::cast<std::string>(name);
         outputs.push_back(std::move(tensor));
       }
+      if (outputs.size() == 1) {
+        const std::string_view form = "object";
+        outputs.push_back(tensor::make_bytes_tensor(std::string(kFormOutput), std::span(&form, 1)));
+      }
     } else {
       tensor::Tensor tensor;
       if (to_tensor(value, tensor)) {

@@ -110,6 +110,7 @@ def test_what_is_no_array_travels_as_json(serve: Callable[[Any], int], data: Any
 @pytest.mark.parametrize(("answer", "got"), [
     ([[1, 2], [3]], [[1, 2], [3]]), ({"boxes": [1]}, {"boxes": [1]}), (np.float32(2.5), 2.5), ("text", "text"),
     (np.arange(3), [0, 1, 2]), ({"a": np.arange(2), "b": np.ones(1)}, {"a": [0, 1], "b": [1.0]}), (None, None),
+    ({"boxes": np.ones((1, 2)), "label": "cat"}, {"boxes": [[1.0, 1.0]], "label": "cat"}), (["a", np.arange(2)], ["a", [0, 1]]),
 ], ids=str)
 def test_answers_of_any_kind(serve: Callable[[Any], int], answer: Any, got: Any) -> None:
     class Any_:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -123,13 +124,23 @@ def test_archives_stay_in_their_folder(work: Path) -> None:
     target = work / "unpacked" / "g.zip"
     assert FileOps.download(str(good), str(target), unzip=True) == str(work / "unpacked")
     assert (work / "unpacked" / "in" / "a.txt").read_text() == "1"
-    with pytest.raises(ValueError, match="would leave the folder"):
+    with pytest.raises(PermissionError, match="'../evil.txt' leads out of its folder"):
         FileOps.download(str(bad), str(target), unzip=True)
     link = work / "link.tar.gz"
     with tarfile.open(link, "w:gz") as archive:
         entry = tarfile.TarInfo("l")
         entry.type, entry.linkname = tarfile.SYMTYPE, "/etc"
         archive.addfile(entry)
-    with pytest.raises(ValueError, match="neither a file nor a folder"):
+    with pytest.raises(PermissionError, match="'l'"):
         FileOps.download(str(link), str(work / "unpacked" / "l.tar.gz"), unzip=True)
     assert not (work / "evil.txt").exists()
+    # Unpacked over what is there, but never through a link that somebody put there.
+    outside = work / "outside"
+    outside.mkdir()
+    FileOps.download(str(good), str(target), unzip=True)
+    shutil.rmtree(work / "unpacked" / "in")
+    (work / "unpacked" / "in").symlink_to(outside)
+    with pytest.raises(PermissionError, match="through it"):
+        FileOps.download(str(good), str(target), unzip=True)
+    assert not list(outside.iterdir())
+    assert sorted(os.listdir(work / "unpacked")) == ["g.zip", "in", "l.tar.gz"], "something was left behind"

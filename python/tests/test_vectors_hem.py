@@ -98,13 +98,15 @@ def test_random_draws_from_pythons_generator() -> None:
 def test_construction(name: str) -> None:
     cls = ClassFactory.get_cls(ClassType.HEM, name)
     for each in DATA["filters"][name]["construct"]:
-        args, kwargs = value(each.get("args", [])), value(each.get("parameters", {}))
+        args, kwargs = value(each.get("arguments", [])), value(each.get("parameters", {}))
         if "raises" in each:
             with pytest.raises((ValueError, TypeError)) as caught:
                 cls(*args, **(kwargs or {}))
             assert caught.type.__name__ == each["raises"]
         else:
             made = cls(*args, **kwargs)
+            if "judges" in each:
+                assert made([]) is each["judges"]
             for field, expected in value(each.get("fields", {})).items():
                 actual = getattr(made, field)
                 assert actual == expected or (actual != actual and expected != expected)

@@ -92,7 +92,8 @@ class FileOps:
     @classmethod
     def exists(cls, folder: str) -> bool:
         """Whether a local file or folder is there."""
-        return os.path.isdir(folder) or os.path.isfile(folder)
+        # A number is no name, though os.path takes it for an open file.
+        return not isinstance(folder, int) and (os.path.isdir(folder) or os.path.isfile(folder))
 
     @classmethod
     def is_remote(cls, src: str) -> bool:
@@ -215,8 +216,14 @@ class FileOps:
     def _unpack(cls, path: str) -> str:
         from sedna._native import native
 
+        # The folder may hold other things already (the archive itself, at least): unpacked beside them, then moved in.
         folder = os.path.dirname(os.path.abspath(path))
-        native.archive_extract(path, folder)
+        with tempfile.TemporaryDirectory(prefix=".sedna-unpack-", dir=folder) as aside:
+            native.archive_extract(path, aside)
+            for base, folders, files in os.walk(aside):
+                target = os.path.normpath(os.path.join(folder, os.path.relpath(base, aside)))
+                for name in folders + files:
+                    _move_in(os.path.join(base, name), os.path.join(target, name))
         return folder
 
     _untar = _unpack
@@ -273,6 +280,16 @@ class FileOps:
     def pickle_string_to_obj(cls, s: Union[str, bytes]) -> Any:
         """The object of such a text. Only for texts that this program made itself."""
         return pickle.loads(base64.b64decode(s, validate=True))
+
+
+def _move_in(source: str, target: str) -> None:
+    """Moves an unpacked file or link over what is there; folders are made, and never through a link that was there."""
+    if os.path.islink(source) or not os.path.isdir(source):
+        os.replace(source, target)
+        return
+    if os.path.islink(target):
+        raise PermissionError(f"{target}: is a link; nothing is unpacked through it")
+    os.makedirs(target, exist_ok=True)
 
 
 def _temporary_name(name: str) -> str:
