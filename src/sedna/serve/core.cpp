@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "sedna/base/process_metrics.hpp"
+
 namespace sedna::serve {
 
 Core::Core(ServerOptions o, metrics::Registry& r)
@@ -38,7 +40,8 @@ net::Task<Response> answer_ready(const Core& core, Request&) {
 }
 
 net::Task<Response> answer_metrics(Core& core, Request&) {
-  co_return Response::text(200, core.registry.render(), "text/plain; version=0.0.4; charset=utf-8");
+  std::string text = core.registry.render() + metrics::render_process();
+  co_return Response::text(200, std::move(text), "text/plain; version=0.0.4; charset=utf-8");
 }
 
 void Core::set_readiness(Readiness value) {

@@ -123,6 +123,10 @@ TEST(Server, ShowsHealthReadinessAndMetrics) {
             std::string::npos)
       << metrics.body;
   EXPECT_NE(metrics.body.find("sedna_http_connections 1"), std::string::npos);
+  for (const char* name : {"process_cpu_seconds_total ", "process_resident_memory_bytes ", "process_open_fds ",
+                           "process_threads ", "process_start_time_seconds "}) {
+    EXPECT_NE(metrics.body.find(std::string("\n") + name), std::string::npos) << name;
+  }
 }
 
 TEST(Server, MapsErrorsToAnswers) {
