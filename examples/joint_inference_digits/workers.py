@@ -188,7 +188,8 @@ class NativeWorkers(Workers):
 
     def edge_command(self, port: int, result: Path, everything: bool) -> tuple[list[str], dict[str, str]]:
         command = [str(WORKER), "edge", "--model", f"edge={self.folder / 'edge.onnx'}", "--cloud", f"127.0.0.1:{port}",
-                   "--cloud-model", "digits", "--source", f"npz:{self.folder / 'test.npz'}", "--report", str(result)]
+                   "--cloud-model", "digits", "--source", f"npz:{self.folder / 'test.npz'}", "--report", str(result),
+                   "--in-flight", "1"]  # one at a time, as the Python worker: latencies without waiting in a queue
         if everything:
             command += ["--filter", "CloudOnly"]
         else:
