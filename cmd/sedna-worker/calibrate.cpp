@@ -1,5 +1,5 @@
-// sedna-worker calibrate: runs the small model over held-out samples and writes the filter's threshold together with the
-// model's checksum.
+// sedna-worker calibrate: runs the small model over held-out samples and writes the filter's threshold together with
+// the model's checksum.
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -31,7 +31,9 @@ struct CalibrateFlags {
   std::optional<double> ratio, accuracy, accuracy_drop, conformal, chow;
 };
 
-Error wrong(const char* flag, std::string message) { return {ErrorCode::kInvalidArgument, std::move(message), flag}; }
+Error wrong(const char* flag, std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message), flag};
+}
 
 /// What the cloud says of each sample: from an array of the file, or by asking it.
 std::vector<std::int64_t> cloud_answers(const CalibrateFlags& flags, const Samples& samples,
@@ -81,13 +83,21 @@ EdgeRows run_edge_model(const CalibrateFlags& flags, inference::OnnxEstimator& m
   return out;
 }
 
-void choose_policy(const CalibrateFlags& flags, std::span<const std::uint8_t> cloud_right,
-                   algo::CalibrationOptions& options) {
+/// Before anything is loaded or asked.
+void check_policy(const CalibrateFlags& flags) {
   const int given = flags.ratio.has_value() + flags.accuracy.has_value() + flags.accuracy_drop.has_value() +
                     flags.conformal.has_value() + flags.chow.has_value();
   if (given != 1) {
     throw wrong("--ratio", "give exactly one of --ratio, --accuracy, --accuracy-drop, --conformal, --chow");
   }
+  const char* needs_cloud = flags.accuracy ? "--accuracy" : flags.accuracy_drop ? "--accuracy-drop" : nullptr;
+  if (needs_cloud != nullptr && flags.edge.cloud.empty() && flags.cloud_labels.empty()) {
+    throw wrong(needs_cloud, "needs what the cloud answers: --cloud HOST:PORT, or --cloud-labels ARRAY");
+  }
+}
+
+void choose_policy(const CalibrateFlags& flags, std::span<const std::uint8_t> cloud_right,
+                   algo::CalibrationOptions& options) {
   using Policy = algo::CalibrationPolicy;
   if (flags.ratio) {
     options.policy = Policy::kRatio;
@@ -101,7 +111,7 @@ void choose_policy(const CalibrateFlags& flags, std::span<const std::uint8_t> cl
   } else {
     const char* flag = flags.accuracy ? "--accuracy" : "--accuracy-drop";
     if (cloud_right.empty()) {
-      throw wrong(flag, "needs labels and what the cloud answers: --cloud HOST:PORT, or --cloud-labels ARRAY");
+      throw wrong(flag, "needs the samples' true labels: an array \"label\" in --data, or name it with --labels");
     }
     double cloud_accuracy = 0;
     for (const auto right : cloud_right) cloud_accuracy += right;
@@ -111,17 +121,8 @@ void choose_policy(const CalibrateFlags& flags, std::span<const std::uint8_t> cl
   }
 }
 
-algo::Parameters parse_parameters(const std::vector<std::string>& texts) {
-  algo::Parameters parameters;
-  for (const std::string& text : texts) {
-    const auto equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) throw wrong("--param", "expected KEY=VALUE, got '" + text + "'");
-    parameters.insert_or_assign(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return parameters;
-}
-
 int run_calibrate(const CalibrateFlags& flags) {
+  check_policy(flags);
   const auto context = worker::Context::from_environment();
   const auto model = load_edge_model(flags.edge, context);
   const Samples samples = read_samples("--data", flags.data, flags.edge.array, flags.edge.labels, model->metadata());
@@ -132,7 +133,7 @@ int run_calibrate(const CalibrateFlags& flags) {
   options.parameters = parse_parameters(flags.edge.parameters);
   options.model_checksum = model->checksum();
   options.date = format_utc_time(SystemClock::now());
-  const auto form = algo::make_filter(options.filter, options.parameters)->form();
+  const auto form = checked_filter(flags.edge, options.filter, options.parameters)->form();
 
   std::vector<std::uint8_t> cloud_right;
   if (!samples.labels.empty()) {
@@ -154,7 +155,17 @@ int run_calibrate(const CalibrateFlags& flags) {
     rows.classes = edge.rows.front().size();
     rows.labels = samples.labels;
     rows.form = form;
-    calibration = algo::calibrate(rows, cloud_right, options);
+    try {
+      calibration = algo::calibrate(rows, cloud_right, options);
+    } catch (const Error& error) {
+      if (error.subject().starts_with("labels[")) throw wrong("--labels", error.what());
+      if (error.subject().starts_with("values[")) {
+        throw wrong("--score-output",
+                    std::string(error.what()) +
+                        "; name the output that holds them, or, if it holds logits, --param input=logits");
+      }
+      throw;
+    }
   } else {
     std::vector<algo::EdgeResult> results;
     for (const auto& row : edge.rows) results.push_back({form, row, true});
@@ -179,13 +190,15 @@ void add_calibrate(CLI::App& program, Action& action) {
       "calibrate",
       "Chooses a filter's threshold on samples that were neither trained nor tested on, and writes it with the model\n"
       "file's checksum: `sedna-worker edge --calibration` refuses it for another model.\n\n"
-      "Example: sedna-worker calibrate --model small=small.onnx --data npz:calibration.npz --filter MSP --ratio 0.1 \\\n"
+      "Example: sedna-worker calibrate --model small=small.onnx --data npz:calibration.npz --filter MSP --ratio 0.1 "
+      "\\\n"
       "           --out calibration.json");
   cmd->add_option("--model", flags->edge.model, "The small model")->type_name("NAME=FILE")->required();
   cmd->add_option("--data", flags->data, "Samples and, for accuracies and temperature, labels")
       ->type_name("npz:FILE")
       ->required();
-  cmd->add_option("--array", flags->edge.array, "The array of samples (the input's name, else \"input\", else the only one)");
+  cmd->add_option("--array", flags->edge.array,
+                  "The array of samples (the input's name, else \"input\", else the only one)");
   cmd->add_option("--labels", flags->edge.labels, "The array of true labels (\"label\" if there is one)");
   cmd->add_option("--filter", flags->edge.filter, "Hard-example filter (MSP)");
   cmd->add_option("--param", flags->edge.parameters, "A parameter of the filter that is kept; repeat for more")

@@ -15,8 +15,8 @@ using Action = std::function<int()>;
 
 // Exit codes, listed in --help.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailure = 1;  ///< something outside failed: a file, a port, a peer
-inline constexpr int kExitUsage = 2;    ///< the command line or the environment is wrong
+inline constexpr int kExitFailure = 1;  ///< something outside is wrong: a file, a port, a peer, a variable
+inline constexpr int kExitUsage = 2;    ///< the command line is wrong
 inline constexpr int kExitInterrupted = 130;
 
 void add_infer(CLI::App& program, Action& action);

@@ -1,5 +1,5 @@
-// sedna-worker edge: the edge side of joint inference without user code. Streams the samples of a file through the small
-// model, or serves it on a port, and asks the cloud for the hard ones.
+// sedna-worker edge: the edge side of joint inference without user code. Streams the samples of a file through the
+// small model, or serves it on a port, and asks the cloud for the hard ones.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "sedna/base/error.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/base/metrics.hpp"
 #include "sedna/inference/cloud_client.hpp"
@@ -34,7 +35,8 @@ bool stop_requested() {
   return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
-int stream_samples(const EdgeFlags& flags, JointInference& joint, const std::shared_ptr<inference::LcReporter>& reporter) {
+int stream_samples(const EdgeFlags& flags, JointInference& joint,
+                   const std::shared_ptr<inference::LcReporter>& reporter) {
   const Samples samples = read_samples("--source", flags.source, flags.array, flags.labels, joint.edge()->metadata());
   EdgeReport report(flags.report, samples.labels);
   inference::OffloadStreamOptions options;
@@ -57,8 +59,8 @@ int serve_samples(const EdgeFlags& flags, const worker::Context& context, std::s
                   metrics::Registry& registry) {
   inference::ModelServerOptions options;
   options.server.host = !flags.host.empty() ? flags.host : context.get_or("EDGE_BIND_IP", "127.0.0.1");
-  options.server.port = static_cast<std::uint16_t>(
-      flags.bind >= 0 ? flags.bind : context.get_integer("EDGE_BIND_PORT", 5001, 0, 65535));
+  options.server.port =
+      static_cast<std::uint16_t>(flags.bind >= 0 ? flags.bind : context.get_integer("EDGE_BIND_PORT", 5001, 0, 65535));
   options.server.plaintext_beyond_loopback = context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
   options.services = inference::json_services(context.job_name(), context.get_or("SERVICE_NAME", ""));
   inference::ModelServer server(std::move(options), registry);
@@ -88,14 +90,21 @@ int run_edge(const EdgeFlags& flags) {
   const char* lc_server = std::getenv("LC_SERVER");
   std::shared_ptr<inference::LcReporter> reporter;
   if (lc_server == nullptr || *lc_server != '\0') {
-    reporter = std::make_shared<inference::LcReporter>(inference::LcReporterOptions::from_context(context));
+    try {
+      reporter = std::make_shared<inference::LcReporter>(inference::LcReporterOptions::from_context(context));
+    } catch (const Error& error) {
+      if (error.subject() == context.lc_server()) throw Error(error.code(), error.what(), "LC_SERVER");
+      throw;
+    }
   }
   auto joint = std::make_shared<JointInference>(make_joint_options(flags, context, cloud_options), model, filter, cloud,
                                                 registry, reporter);
-  log::info("edge model loaded", {{"model", model->metadata().name},
-                                  {"sha256", model->checksum()},
-                                  {"filter", std::string(filter->name())},
-                                  {"cloud", flags.cloud == "none" ? "none" : cloud_options.host + ":" + std::to_string(cloud_options.port)}});
+  log::info(
+      "edge model loaded",
+      {{"model", model->metadata().name},
+       {"sha256", model->checksum()},
+       {"filter", std::string(filter->name())},
+       {"cloud", flags.cloud == "none" ? "none" : cloud_options.host + ":" + std::to_string(cloud_options.port)}});
   return flags.source.empty() ? serve_samples(flags, context, std::move(joint), registry)
                               : stream_samples(flags, *joint, reporter);
 }
@@ -123,7 +132,8 @@ void add_edge(CLI::App& program, Action& action) {
   cmd->add_option("--score-output", flags->score_output, "The model's output that the filter reads");
   cmd->add_option("--mining-mode", flags->mining_mode, "inference-then-mining (default) or mining-then-inference");
   cmd->add_option("--source", flags->source, "Samples to stream")->type_name("npz:FILE");
-  cmd->add_option("--array", flags->array, "The array of samples (the input's name, else \"input\", else the only one)");
+  cmd->add_option("--array", flags->array,
+                  "The array of samples (the input's name, else \"input\", else the only one)");
   cmd->add_option("--labels", flags->labels, "The array of true labels, for the summary (\"label\" if there is one)");
   cmd->add_option("--report", flags->report, "Where to write one JSON object a sample; - is standard output")
       ->type_name("FILE");

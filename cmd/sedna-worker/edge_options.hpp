@@ -14,16 +14,16 @@
 namespace sedna::worker_program {
 
 struct EdgeFlags {
-  std::string model;                    ///< NAME=FILE or FILE
-  std::string cloud;                    ///< HOST[:PORT]; "none": every sample stays
+  std::string model;  ///< NAME=FILE or FILE
+  std::string cloud;  ///< HOST[:PORT]; "none": every sample stays
   std::string cloud_model;
   std::string filter;
   std::vector<std::string> parameters;  ///< key=value
   std::string calibration;
-  std::string source;                   ///< npz:FILE
-  std::string array;                    ///< the array of samples in it
-  std::string labels;                   ///< the array of true labels in it
-  std::string report;                   ///< JSON lines; "-" is standard output
+  std::string source;  ///< npz:FILE
+  std::string array;   ///< the array of samples in it
+  std::string labels;  ///< the array of true labels in it
+  std::string report;  ///< JSON lines; "-" is standard output
   std::string mining_mode;
   std::string score_output;
   std::optional<double> deadline_ms;
@@ -35,10 +35,14 @@ struct EdgeFlags {
   int in_flight = 0;
 };
 
-/// NAME=FILE or FILE; throws Error naming the flag.
-std::pair<std::string, std::string> split_model(const std::string& text);
-
 std::shared_ptr<inference::OnnxEstimator> load_edge_model(const EdgeFlags& flags, const worker::Context& context);
+
+/// KEY=VALUE texts of --param. Throws Error.
+algo::Parameters parse_parameters(const std::vector<std::string>& texts);
+
+/// The filter by name. Throws Error naming --filter or --param when it was they that were wrong.
+std::unique_ptr<algo::HardExampleFilter> checked_filter(const EdgeFlags& flags, const std::string& name,
+                                                        const algo::Parameters& parameters);
 
 /// --filter, else HEM_NAME, else the calibration's; --param over HEM_PARAMETERS over the calibration's. Throws Error
 /// when the calibration was made for another model or filter.

@@ -6,12 +6,15 @@
 #include <iostream>
 
 #include "sedna/base/error.hpp"
+#include "sedna/base/log.hpp"
 #include "sedna/json/json.hpp"
 
 namespace sedna::worker_program {
 namespace {
 
-double milliseconds(SteadyClock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+double milliseconds(SteadyClock::duration d) {
+  return std::chrono::duration<double, std::milli>(d).count();
+}
 
 void append_label(std::string& line, std::string_view key, const std::optional<std::int64_t>& label) {
   line.append(", \"").append(key).append("\": ");
@@ -42,6 +45,10 @@ void EdgeReport::add(const inference::JointResult& result) {
   const auto final_label = from_cloud ? cloud : edge;
   if (!from_cloud) cloud.reset();
   bytes_up_ += result.bytes_up;
+  if (result.reason != algo::Reason::kEasy && result.reason != algo::Reason::kHard) {
+    Unanswered& all = unanswered_[result.reason];
+    if (all.samples++ == 0) all.first = result.message;
+  }
   if (index_ < labels_.size()) {
     right_edge_ += edge == labels_[index_] ? 1 : 0;
     right_final_ += final_label == labels_[index_] ? 1 : 0;
@@ -78,6 +85,15 @@ void EdgeReport::finish(const inference::JointCounts& counts, SteadyClock::durat
   if (out_ != nullptr) {
     out_->flush();
     if (!*out_) throw Error(ErrorCode::kUnavailable, "could not be written whole", path_);
+  }
+  for (const auto& [reason, all] : unanswered_) {
+    const bool unreadable = reason == algo::Reason::kInvalid && all.first.empty();
+    log::warning(
+        "The edge answered samples for this reason",
+        {{"reason", std::string(algo::reason_name(reason))},
+         {"samples", all.samples},
+         {"first", unreadable ? "the filter cannot judge the model's answer (see --score-output, --param input=…)"
+                              : all.first}});
   }
   const double n = index_ == 0 ? 1 : static_cast<double>(index_);
   const double seconds = std::chrono::duration<double>(elapsed).count();

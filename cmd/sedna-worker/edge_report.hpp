@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ class EdgeReport {
   std::uint64_t index_ = 0;
   std::uint64_t bytes_up_ = 0;
   std::uint64_t right_edge_ = 0, right_final_ = 0;
+  struct Unanswered {
+    std::uint64_t samples = 0;
+    std::string first;  ///< what the first of them said
+  };
+  std::map<algo::Reason, Unanswered> unanswered_;  ///< hard but not answered by the cloud, or not to be judged
 };
 
 }  // namespace sedna::worker_program

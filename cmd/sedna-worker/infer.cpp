@@ -1,8 +1,8 @@
 // sedna-worker infer: serves ONNX models, the cloud side of joint inference.
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +15,7 @@
 #include "sedna/worker/context.hpp"
 
 #include "commands.hpp"
+#include "model_flag.hpp"
 #include "signals.hpp"
 
 namespace sedna::worker_program {
@@ -44,32 +45,12 @@ struct NamedModel {
   std::string name, file;
 };
 
-/// A folder stands for the one .onnx file in it (storage initializers download into folders).
-std::string model_file(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code ec;
-  if (!fs::is_directory(path, ec)) return path;
-  std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator(path, ec)) {
-    if (entry.path().extension() == ".onnx") found.push_back(entry.path().string());
-  }
-  if (found.size() != 1) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "is a folder with " + std::to_string(found.size()) + " .onnx files; name the one to serve", path);
-  }
-  return found.front();
-}
-
 /// NAME=FILE, or FILE alone (named after the file), or the environment's MODEL_URL.
 std::vector<NamedModel> named_models(const InferFlags& flags, const worker::Context& context) {
   std::vector<NamedModel> out;
   for (const std::string& text : flags.models) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos)
-      out.push_back({"", text});
-    else
-      out.push_back({text.substr(0, equals), text.substr(equals + 1)});
-    if (equals == 0 || out.back().file.empty()) throw wrong_flag("--model", "expected NAME=FILE, got '" + text + "'");
+    auto [name, file] = split_model(text);
+    out.push_back({std::move(name), std::move(file)});
   }
   if (out.empty()) {
     if (const auto url = context.get("MODEL_URL"))
@@ -132,15 +113,22 @@ int run_infer(const InferFlags& flags) {
   };
   inference::ModelServer server(std::move(options), registry);
   std::string names;
+  std::set<std::string> given;
   for (const NamedModel& model : wanted) {
     auto estimator = inference::OnnxEstimator::load(model_file(model.file), onnx_options(flags, model.name));
-    names += (names.empty() ? "" : ",") + estimator->metadata().name;
+    const std::string& name = estimator->metadata().name;
+    if (!given.insert(name).second) throw wrong_flag("--model", "two models are called '" + name + "'");
+    names += (names.empty() ? "" : ",") + name;
     log::info("model loaded",
-              {{"model", estimator->metadata().name},
+              {{"model", name},
                {"file", model.file},
                {"sha256", estimator->checksum()},
                {"warm_us", std::chrono::duration_cast<std::chrono::microseconds>(estimator->warm_latency()).count()}});
     server.add(std::move(estimator));
+  }
+  // A repository may bring the model later; without one it will never come.
+  if (!flags.json_model.empty() && flags.repository.empty() && !given.contains(flags.json_model)) {
+    throw wrong_flag("--json-model", "there is no model '" + flags.json_model + "'; there are " + names);
   }
   server.start();
   // The one line that scripts wait for.

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   using namespace sedna;
   CLI::App program(
       "Sedna worker: the cloud or edge side of joint inference, without user code.\n"
-      "Exit codes: 0 done or stopped by a signal; 1 a file, port or peer failed; 2 wrong flags or environment.",
+      "Exit codes: 0 done or stopped by a signal; 1 a file, port, peer or variable is wrong; 2 a flag is wrong.",
       "sedna-worker");
   program.require_subcommand(1);
   program.set_version_flag("--version", "sedna-worker 0.1.0");
@@ -22,6 +22,12 @@ int main(int argc, char** argv) {
   worker_program::add_calibrate(program, action);
   try {
     program.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    if (argc > 1 && argv[1][0] != '-' && program.get_subcommands().empty()) {
+      std::fprintf(stderr, "sedna-worker: no command '%s'; there are infer, edge and calibrate (--help)\n", argv[1]);
+      return worker_program::kExitUsage;
+    }
+    return program.exit(error) == 0 ? worker_program::kExitOk : worker_program::kExitUsage;
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? worker_program::kExitOk : worker_program::kExitUsage;
   }

@@ -1,4 +1,5 @@
-// The samples of a file, for `sedna-worker edge` and `sedna-worker calibrate`: arrays whose first dimension counts them.
+// The samples of a file, for `sedna-worker edge` and `sedna-worker calibrate`: arrays whose first dimension counts
+// them.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@ namespace sedna::worker_program {
 struct Samples {
   std::vector<tensor::Tensor> inputs;  ///< named as the model's inputs
   std::int64_t count = 0;
-  std::vector<std::int64_t> labels;  ///< true ones; empty when the file has none
+  std::vector<std::int64_t> labels;    ///< true ones; empty when the file has none
   std::vector<tensor::Tensor> arrays;  ///< all of the file
 };
 
