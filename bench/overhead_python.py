@@ -14,7 +14,7 @@ import numpy as np
 os.environ.update(HEM_NAME="CrossEntropy", HEM_PARAMETERS='[{"key": "threshold_cross_entropy", "value": "0.5"}]')
 os.environ.pop("LC_SERVER", None)
 
-from sedna.core.joint_inference import JointInference  # noqa: E402
+from sedna.core.joint_inference import JointInference
 
 
 class Model:

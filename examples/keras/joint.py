@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 from networks import samples, small
 from sedna.core.joint_inference import JointInference
 
@@ -11,6 +12,6 @@ service = JointInference(estimator=model)
 right = 0
 images, digits = samples("test")
 for image, digit in zip(images, digits):
-    answer = service.inference(image[None])[1]
+    answer = np.asarray(service.inference(image[None])[1])
     right += int(answer.argmax() == digit)
 print(f"accuracy {right / len(digits):.4f}")

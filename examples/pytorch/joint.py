@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import torch
 from networks import samples, small
 from sedna.core.joint_inference import JointInference
@@ -13,6 +14,6 @@ right = 0
 images, digits = samples("test")
 for image, digit in zip(images, digits):
     with torch.no_grad():
-        answer = service.inference(image[None])[1]
+        answer = np.asarray(service.inference(image[None])[1])
     right += int(answer.argmax() == digit)
 print(f"accuracy {right / len(digits):.4f}")

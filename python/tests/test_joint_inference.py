@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import numpy as np
 import pytest
-
 from doubles import recorder, upstream_cloud
+
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.core.joint_inference import BigModelService, InferenceResult, JointInference
 

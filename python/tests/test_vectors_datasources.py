@@ -227,6 +227,9 @@ def test_csv(row: Dict[str, Any], tmp_path: Path, pandas: Any) -> None:
             source.parse(str(path), **options)
         return
     source.parse(str(path), **options)
+    if "1e400" in text and int(pandas.__version__.split(".")[0]) >= 3:
+        assert source.x.values.tolist() == [[float("inf")]]  # a difference: pandas 3 reads it as a number
+        return
     for name in ("x", "y"):
         assert frame_equal(row["result"][name], getattr(source, name))
     assert row["result"]["len"] is None or len(source) == row["result"]["len"]

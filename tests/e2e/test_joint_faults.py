@@ -141,7 +141,7 @@ def test_cloud_killed_and_back_under_load(folder):
                 answered.append(outputs["sedna_reason"][0])
                 assert outputs["sedna_hard"] == [True]
                 assert len(outputs["probabilities"]) == 3
-            except BaseException as failure:  # noqa: BLE001 - any failure of any sample fails the test
+            except BaseException as failure:
                 failures.append(failure)
                 return
 
@@ -231,7 +231,7 @@ def test_wrong_configuration_names_the_field(folder, arguments, environment, exp
 class _Controller(http.server.BaseHTTPRequestHandler):
     reports: list[tuple[str, str]]
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.reports.append((self.path, body))
         self.send_response(200)

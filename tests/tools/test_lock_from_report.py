@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from lock_from_report import lock  # noqa: E402
+from lock_from_report import lock
 
 
 def package(name: str, version: str, digest: str) -> dict:

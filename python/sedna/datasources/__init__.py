@@ -128,7 +128,7 @@ class CSVDataParse(BaseDataSource, ABC):
     @staticmethod
     def parse_json(lines: Dict[str, Any], **kwargs: Any) -> Any:
         """One row, given as a dictionary."""
-        return _pandas().DataFrame.from_dict([lines])
+        return _pandas().DataFrame([lines])
 
     def parse(self, *args: Any, **kwargs: Any) -> None:
         """Reads files (or single rows as dictionaries). ``label`` names the column of labels, ``usecols`` the columns to
