@@ -112,7 +112,8 @@ def test_is_named(folder: Path, arguments: list[str], status: int, said: str) ->
     assert done.returncode == status
 
 
-@pytest.mark.parametrize("cloud", ["127.0.0.1:", ":5000", ":", "127.0.0.1:http", "127.0.0.1:70000", "http://127.0.0.1", "a b", "[::1"])
+@pytest.mark.parametrize(
+    "cloud", ["127.0.0.1:", ":5000", ":", "127.0.0.1:http", "127.0.0.1:70000", "http://127.0.0.1", "a b", "[::1"])
 def test_a_cloud_that_is_no_address_is_refused(folder: Path, cloud: str) -> None:
     done = run(folder, "edge", "--model", "small=edge.onnx", *SOURCE, "--cloud", cloud)
     assert done.returncode == 2
