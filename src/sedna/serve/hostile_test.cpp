@@ -102,7 +102,7 @@ TEST_P(Hostile, IsRefusedAndTheConnectionEnds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Requests, Hostile, testing::ValuesIn(cases()),
-                         [](const testing::TestParamInfo<Case>& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Arrival, HeadsArriveByteByByte) {
   TestServer server;

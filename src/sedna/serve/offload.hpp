@@ -99,13 +99,13 @@ struct Offload::State final : Offload::Job {
 
 template <class F, class R>
 Task<R> Offload::run(F work, Deadline deadline) {
-  using Job = State<F, R>;
-  auto outcome = std::make_shared<typename Job::Outcome>();
+  using Work = State<F, R>;
+  auto outcome = std::make_shared<typename Work::Outcome>();
   const auto executor = co_await asio::this_coro::executor;
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-      [](auto handler, Offload* self, F f, std::shared_ptr<typename Job::Outcome> o, asio::any_io_executor e,
+      [](auto handler, Offload* self, F f, std::shared_ptr<typename Work::Outcome> o, asio::any_io_executor e,
          Deadline d) {
-        auto job = std::make_unique<Job>(std::move(f), std::move(o), std::move(handler), std::move(e));
+        auto job = std::make_unique<Work>(std::move(f), std::move(o), std::move(handler), std::move(e));
         job->deadline = d;
         self->submit(std::move(job));
       },

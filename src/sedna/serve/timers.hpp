@@ -21,7 +21,7 @@ class TimerQueue {
     Entry& operator=(const Entry&) = delete;
 
    protected:
-    ~Entry() = default;
+    virtual ~Entry() = default;  // virtual only because g++ warns about friends that could delete it
 
    private:
     friend class TimerQueue;
