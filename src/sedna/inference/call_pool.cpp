@@ -19,6 +19,9 @@ CallPool::~CallPool() {
   state_->wake.notify_all();
   for (std::thread& thread : threads_) {
     if (thread.get_id() == std::this_thread::get_id()) {
+      // Nothing may run once this destructor has returned, and this may be the only thread.
+      std::unique_lock lock(state_->mutex);
+      while (!state_->jobs.empty()) run_front(*state_, lock);
       thread.detach();
     } else {
       thread.join();
@@ -46,22 +49,26 @@ bool CallPool::submit(Job& job) {
   return true;
 }
 
+void CallPool::run_front(State& state, std::unique_lock<std::mutex>& lock) {
+  Job job = std::move(state.jobs.front());
+  state.jobs.pop_front();
+  lock.unlock();
+  try {
+    job();
+  } catch (const std::exception& failure) {  // a callback of the user's threw: its sample is lost, not the others
+    log::error("A cloud call's callback threw", {{"error", failure.what()}});
+  }
+  job = nullptr;  // may destroy the pool
+  lock.lock();
+}
+
 void CallPool::run(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
   while (true) {
     state->wake.wait(lock, [&] { return state->stop || !state->jobs.empty(); });
     --state->idle;
     if (state->jobs.empty()) return;
-    Job job = std::move(state->jobs.front());
-    state->jobs.pop_front();
-    lock.unlock();
-    try {
-      job();
-    } catch (const std::exception& failure) {  // a callback of the user's threw: its sample is lost, not the others
-      log::error("A cloud call's callback threw", {{"error", failure.what()}});
-    }
-    job = nullptr;  // may destroy the pool
-    lock.lock();
+    run_front(*state, lock);
     ++state->idle;
   }
 }

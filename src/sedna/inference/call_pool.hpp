@@ -1,5 +1,5 @@
-// A few threads that wait for the cloud so that the edge need not. CloudClient's own: grown one by one as calls come, none
-// before the first, bounded; a forked child starts with an empty one.
+// A few threads that wait for the cloud so that the edge need not. CloudClient's own: grown one by one as calls come,
+// none before the first, bounded; a forked child starts with an empty one.
 #pragma once
 
 #include <condition_variable>
@@ -13,8 +13,8 @@
 
 namespace sedna::inference {
 
-/// Thread-safe. The destructor runs what is queued to its end (each job is bounded by its deadline) and joins; when a job
-/// itself destroys the pool, its thread is let go instead.
+/// Thread-safe. The destructor runs what is queued to its end (each job is bounded by its deadline) and joins; when a
+/// job itself destroys the pool, its own thread helps with what is queued and is let go instead of joined.
 class CallPool {
  public:
   using Job = std::function<void()>;
@@ -35,6 +35,8 @@ class CallPool {
     bool stop = false;
   };
   static void run(const std::shared_ptr<State>& state);
+  /// Runs the front job without the lock.
+  static void run_front(State& state, std::unique_lock<std::mutex>& lock);
 
   const std::size_t max_threads_;
   const std::size_t max_queued_;

@@ -15,6 +15,7 @@
 #include "sedna/base/log.hpp"
 #include "sedna/inference/call_pool.hpp"
 #include "sedna/inference/cloud_wire.hpp"
+#include "sedna/worker/per_process.hpp"
 
 namespace sedna::inference {
 namespace {
@@ -33,8 +34,10 @@ std::string read_token(const std::string& file) {
 
 /// "host", "host:port" or "[v6]:port": BIG_MODEL_IP carries a Service name in Pods, and people write both in one.
 void split_port(std::string& host, std::uint16_t& port) {
-  const auto url = net::parse_url("http://" + (host.find(':') != host.rfind(':') && host.front() != '[' ? "[" + host + "]" : host));
-  if (!url) throw Error(ErrorCode::kInvalidArgument, "is \"" + host + "\"; it must be a host name or address", "BIG_MODEL_IP");
+  const auto url =
+      net::parse_url("http://" + (host.find(':') != host.rfind(':') && host.front() != '[' ? "[" + host + "]" : host));
+  if (!url)
+    throw Error(ErrorCode::kInvalidArgument, "is \"" + host + "\"; it must be a host name or address", "BIG_MODEL_IP");
   if (url->port != 80 || host.ends_with(":80")) port = url->port;
   host = url->host;
 }
@@ -68,26 +71,40 @@ CloudClientOptions CloudClientOptions::from_context(const worker::Context& conte
 
 std::string_view cloud_status_name(CloudStatus status) {
   switch (status) {
-    case CloudStatus::kAnswered: return "answered";
-    case CloudStatus::kDeadline: return "deadline";
-    case CloudStatus::kTransport: return "transport";
-    case CloudStatus::kGarbage: return "garbage";
-    case CloudStatus::kRefused: return "refused";
-    case CloudStatus::kBreaker: return "breaker";
-    case CloudStatus::kQueue: return "queue";
+    case CloudStatus::kAnswered:
+      return "answered";
+    case CloudStatus::kDeadline:
+      return "deadline";
+    case CloudStatus::kTransport:
+      return "transport";
+    case CloudStatus::kGarbage:
+      return "garbage";
+    case CloudStatus::kRefused:
+      return "refused";
+    case CloudStatus::kBreaker:
+      return "breaker";
+    case CloudStatus::kQueue:
+      return "queue";
   }
   return "unknown";
 }
 
 algo::Reason reason_of(CloudStatus status) {
   switch (status) {
-    case CloudStatus::kAnswered: return algo::Reason::kHard;
-    case CloudStatus::kDeadline: return algo::Reason::kDeadline;
-    case CloudStatus::kTransport: return algo::Reason::kTransport;
-    case CloudStatus::kGarbage: return algo::Reason::kInvalid;
-    case CloudStatus::kRefused: return algo::Reason::kRefused;
-    case CloudStatus::kBreaker: return algo::Reason::kBreaker;
-    case CloudStatus::kQueue: return algo::Reason::kQueue;
+    case CloudStatus::kAnswered:
+      return algo::Reason::kHard;
+    case CloudStatus::kDeadline:
+      return algo::Reason::kDeadline;
+    case CloudStatus::kTransport:
+      return algo::Reason::kTransport;
+    case CloudStatus::kGarbage:
+      return algo::Reason::kInvalid;
+    case CloudStatus::kRefused:
+      return algo::Reason::kRefused;
+    case CloudStatus::kBreaker:
+      return algo::Reason::kBreaker;
+    case CloudStatus::kQueue:
+      return algo::Reason::kQueue;
   }
   return algo::Reason::kTransport;
 }
@@ -139,21 +156,24 @@ struct CloudClient::Impl {
   /// Tells the breaker and the throttle how it went.
   void settle(algo::CircuitBreaker::Permit permit, const CloudReply& reply);
   std::shared_ptr<const CloudPeer> peer();
-  void remember(std::shared_ptr<const CloudPeer> known);
-  std::shared_ptr<CallPool> pool();
+  void remember(std::shared_ptr<const CloudPeer> found);
+
+  /// What this process knows of the cloud.
+  struct Known {
+    explicit Known(const CloudClientOptions& options) : breaker(breaker_options(options)) {}
+    algo::CircuitBreaker breaker;
+    algo::RetryThrottle throttle;
+    algo::RetryBudget budget;
+    algo::DeadlineEstimator estimator;
+    std::mutex peer_mutex;
+    std::shared_ptr<const CloudPeer> peer;  ///< null: ask again
+  };
 
   const CloudClientOptions options;
   const std::string origin;
   net::HttpClient http;
-  algo::CircuitBreaker breaker;
-  algo::RetryThrottle throttle;
-  algo::RetryBudget budget;
-  algo::DeadlineEstimator estimator;
-  std::mutex peer_mutex;
-  std::shared_ptr<const CloudPeer> known_peer;  ///< null: ask again
-  std::mutex pool_mutex;
-  std::shared_ptr<CallPool> call_pool;
-  std::uint64_t pool_generation = 0;
+  worker::PerProcess<Known> known;
+  worker::PerProcess<CallPool> calls;
   std::array<metrics::Histogram*, kStatuses> seconds{};
   metrics::Gauge* breaker_gauge;
   metrics::Gauge* tokens_gauge;
@@ -164,7 +184,11 @@ CloudClient::Impl::Impl(CloudClientOptions client_options, metrics::Registry& re
     : options(std::move(client_options)),
       origin(origin_of(options)),
       http(origin, http_options(options)),
-      breaker(breaker_options(options)),
+      known([this] { return std::make_unique<Known>(options); }),
+      calls([this] {
+        return std::make_unique<CallPool>(static_cast<std::size_t>(std::max(1, options.max_in_flight)),
+                                          options.max_queued);
+      }),
       breaker_gauge(&registry.gauge("sedna_ji_breaker_state", "0 closed, 1 open, 2 half-open")),
       tokens_gauge(&registry.gauge("sedna_ji_retry_tokens", "Tokens left to the retry throttle")),
       retries(&registry.counter("sedna_ji_retries_total", "Second attempts of cloud calls")) {
@@ -172,42 +196,44 @@ CloudClient::Impl::Impl(CloudClientOptions client_options, metrics::Registry& re
     seconds[i] = &registry.histogram("sedna_ji_cloud_seconds", "Time of a cloud call by its outcome",
                                      {{"outcome", std::string(cloud_status_name(static_cast<CloudStatus>(i)))}});
   }
-  tokens_gauge->set(throttle.tokens());
+  tokens_gauge->set(known.get().throttle.tokens());
 }
 
 std::shared_ptr<const CloudPeer> CloudClient::Impl::peer() {
-  const std::lock_guard lock(peer_mutex);
-  return known_peer;
+  Known& mine = known.get();
+  const std::lock_guard lock(mine.peer_mutex);
+  return mine.peer;
 }
 
-void CloudClient::Impl::remember(std::shared_ptr<const CloudPeer> known) {
-  const std::lock_guard lock(peer_mutex);
-  known_peer = std::move(known);
+void CloudClient::Impl::remember(std::shared_ptr<const CloudPeer> found) {
+  Known& mine = known.get();
+  const std::lock_guard lock(mine.peer_mutex);
+  mine.peer = std::move(found);
 }
 
 CloudReply CloudClient::Impl::attempt(const CloudCall& call, Deadline deadline) {
-  std::shared_ptr<const CloudPeer> known = peer();
-  if (!known) {
+  std::shared_ptr<const CloudPeer> asked = peer();
+  if (!asked) {
     CloudDiscovery found = discover_peer(http, options, deadline);
     if (!found.peer) return std::move(found.failure);
-    known = found.peer;
-    remember(known);
+    asked = found.peer;
+    remember(asked);
   }
-  CloudReply reply = exchange_call(http, options, *known, call, deadline);
+  CloudReply reply = exchange_call(http, options, *asked, call, deadline);
   if (reply.forget_peer) remember(nullptr);
   return reply;
 }
 
 bool CloudClient::Impl::wait_to_retry(const CloudReply& reply, int attempts, Deadline deadline) {
   if (!reply.asked) return false;
-  if (!throttle.failed_may_retry() || !reply.may_retry || attempts >= options.max_attempts) return false;
+  if (!known.get().throttle.failed_may_retry() || !reply.may_retry || attempts >= options.max_attempts) return false;
   const algo::RetryBackoff backoff;
-  const auto asked = std::chrono::duration_cast<std::chrono::microseconds>(
-      reply.retry_after.value_or(SteadyClock::duration::zero()));
+  const auto asked =
+      std::chrono::duration_cast<std::chrono::microseconds>(reply.retry_after.value_or(SteadyClock::duration::zero()));
   const auto pause = backoff.delay(static_cast<unsigned>(attempts - 1), random_unit(), asked);
   const auto resume = SteadyClock::now() + pause;
   if (resume >= deadline.at()) return false;
-  if (!budget.try_start_retry()) return false;
+  if (!known.get().budget.try_start_retry()) return false;
   std::this_thread::sleep_until(resume);
   retries->add();
   return true;
@@ -215,6 +241,8 @@ bool CloudClient::Impl::wait_to_retry(const CloudReply& reply, int attempts, Dea
 
 void CloudClient::Impl::settle(algo::CircuitBreaker::Permit permit, const CloudReply& reply) {
   const auto now = options.clock->now();
+  algo::CircuitBreaker& breaker = known.get().breaker;
+  algo::RetryThrottle& throttle = known.get().throttle;
   const auto before = breaker.state();
   if (reply.alive) {
     breaker.succeeded(permit, now);
@@ -242,9 +270,11 @@ CloudAnswer CloudClient::Impl::ask(const CloudCall& call, Deadline deadline) {
   const Deadline until = deadline.is_never() ? Deadline(started + options.deadline) : deadline;
   CloudAnswer answer;
   if (until.at() <= started) {  // it has waited here for too long, which says nothing about the cloud
-    return finish(std::move(answer), not_asked(CloudStatus::kDeadline, "the deadline passed before the cloud was asked"),
-                  started);
+    return finish(std::move(answer),
+                  not_asked(CloudStatus::kDeadline, "the deadline passed before the cloud was asked"), started);
   }
+  Known& mine = known.get();
+  algo::CircuitBreaker& breaker = mine.breaker;
   algo::CircuitBreaker::Permit permit = breaker.admit(options.clock->now());
   if (permit.admission == Admission::kProbe) {
     breaker_gauge->set(static_cast<double>(breaker.state()));
@@ -252,8 +282,8 @@ CloudAnswer CloudClient::Impl::ask(const CloudCall& call, Deadline deadline) {
     remember(nullptr);  // what comes back may be another server: a new epoch
     settle(permit, reply);
     if (!reply.alive) {
-      return finish(std::move(answer), not_asked(CloudStatus::kBreaker, "the cloud is still not well: " + reply.message),
-                    started);
+      return finish(std::move(answer),
+                    not_asked(CloudStatus::kBreaker, "the cloud is still not well: " + reply.message), started);
     }
     permit = breaker.admit(options.clock->now());
   }
@@ -261,7 +291,7 @@ CloudAnswer CloudClient::Impl::ask(const CloudCall& call, Deadline deadline) {
     breaker.abandoned(permit);
     return finish(std::move(answer), not_asked(CloudStatus::kBreaker, kLeftAlone), started);
   }
-  budget.request_started();
+  mine.budget.request_started();
   CloudReply reply;
   for (bool retrying = false;; retrying = true) {
     ++answer.attempts;
@@ -269,12 +299,12 @@ CloudAnswer CloudClient::Impl::ask(const CloudCall& call, Deadline deadline) {
     answer.bytes_up += reply.bytes_up;
     answer.bytes_down += reply.bytes_down;
     answer.uploaded = answer.uploaded || reply.uploaded;
-    if (retrying) budget.retry_ended();
+    if (retrying) mine.budget.retry_ended();
     if (reply.alive || !wait_to_retry(reply, answer.attempts, until)) break;
   }
-  budget.request_ended();
+  mine.budget.request_ended();
   settle(permit, reply);
-  if (reply.status == CloudStatus::kAnswered) estimator.observe(SteadyClock::now() - started);
+  if (reply.status == CloudStatus::kAnswered) mine.estimator.observe(SteadyClock::now() - started);
   return finish(std::move(answer), std::move(reply), started);
 }
 
@@ -289,45 +319,40 @@ CloudAnswer CloudClient::Impl::finish(CloudAnswer answer, CloudReply reply, Stea
   return answer;
 }
 
-std::shared_ptr<CallPool> CloudClient::Impl::pool() {
-  const std::uint64_t generation = worker::fork_generation();
-  const std::lock_guard lock(pool_mutex);
-  if (pool_generation != generation) {
-    // The parent's threads do not exist here: its pool can be neither used nor destroyed.
-    if (call_pool) static_cast<void>(new std::shared_ptr<CallPool>(std::move(call_pool)));
-    call_pool = std::make_shared<CallPool>(static_cast<std::size_t>(std::max(1, options.max_in_flight)), options.max_queued);
-    pool_generation = generation;
-  }
-  return call_pool;
-}
-
 CloudClient::CloudClient(CloudClientOptions options, metrics::Registry& registry)
     : impl_(std::make_shared<Impl>(std::move(options), registry)) {}
 
 CloudClient::~CloudClient() {
-  if (impl_->pool_generation != 0 && impl_->pool_generation != worker::fork_generation()) {
-    static_cast<void>(new std::shared_ptr<CallPool>(std::move(impl_->call_pool)));
-  }
-  impl_->call_pool.reset();
+  impl_->calls.reset();
 }
 
-CloudAnswer CloudClient::ask(const CloudCall& call, Deadline deadline) { return impl_->ask(call, deadline); }
+CloudAnswer CloudClient::ask(const CloudCall& call, Deadline deadline) {
+  return impl_->ask(call, deadline);
+}
 
 void CloudClient::ask_async(CloudCall call, Deadline deadline, Callback done) {
   const Deadline until = deadline.is_never() ? Deadline::after(impl_->options.deadline) : deadline;
   const auto kept = std::make_shared<std::pair<CloudCall, Callback>>(std::move(call), std::move(done));
   CallPool::Job job = [impl = impl_, kept, until] { kept->second(impl->ask(kept->first, until)); };
   const bool open = !available();
-  if (!open && impl_->pool()->submit(job)) return;
+  if (!open && impl_->calls.get().submit(job)) return;
   kept->second(impl_->finish(CloudAnswer(),
                              open ? not_asked(CloudStatus::kBreaker, kLeftAlone)
                                   : not_asked(CloudStatus::kQueue, "too many calls wait for the cloud"),
                              SteadyClock::now()));
 }
 
-BreakerState CloudClient::breaker_state() const { return static_cast<BreakerState>(impl_->breaker.state()); }
-bool CloudClient::available() const { return impl_->breaker.would_admit(impl_->options.clock->now()); }
-bool CloudClient::fits(std::uint64_t bytes, SteadyClock::duration left) const { return impl_->estimator.fits(bytes, left); }
-const CloudClientOptions& CloudClient::options() const { return impl_->options; }
+BreakerState CloudClient::breaker_state() const {
+  return static_cast<BreakerState>(impl_->known.get().breaker.state());
+}
+bool CloudClient::available() const {
+  return impl_->known.get().breaker.would_admit(impl_->options.clock->now());
+}
+bool CloudClient::fits(std::uint64_t bytes, SteadyClock::duration left) const {
+  return impl_->known.get().estimator.fits(bytes, left);
+}
+const CloudClientOptions& CloudClient::options() const {
+  return impl_->options;
+}
 
 }  // namespace sedna::inference

@@ -1,6 +1,7 @@
-// The edge's view of the cloud model: one logical model at host:port, asked under one absolute deadline, with the retry,
-// back-off and circuit-breaker rules of docs/compatibility/client.md. Used by JointInference, the Python package and the
-// benchmarks. Speaks the Open Inference Protocol (binary tensors) to our servers and upstream's JSON to all others.
+// The edge's view of the cloud model: one logical model at host:port, asked under one absolute deadline, with the
+// retry, back-off and circuit-breaker rules of docs/compatibility/client.md. Used by JointInference, the Python package
+// and the benchmarks. Speaks the Open Inference Protocol (binary tensors) to our servers and upstream's JSON to all
+// others.
 #pragma once
 
 #include <cstdint>
@@ -33,14 +34,14 @@ struct CloudClientOptions {
   bool tls = false;
   net::HttpClientOptions http;    ///< authorities, certificate, bearer token, pool size
   std::string service = "sedna";  ///< the JSON wire's route: POST /<service>/predict
-  std::string model;              ///< the cloud's model name; empty: the only one there, or the one named as the service
+  std::string model;  ///< the cloud's model name; empty: the only one there, or the one named as the service
   CloudWire wire = CloudWire::kAuto;
   SteadyClock::duration deadline = std::chrono::seconds(1);  ///< for calls that bring none
   int max_attempts = 2;
-  int max_in_flight = 16;        ///< threads of the asynchronous call; started one by one as needed
-  std::size_t max_queued = 64;   ///< asynchronous calls that wait for a thread; more are answered kQueue at once
-  int breaker_failures = 5;      ///< consecutive failures that open the breaker
-  SteadyClock::duration breaker_open = std::chrono::seconds(5);       ///< first open time; doubles
+  int max_in_flight = 16;       ///< threads of the asynchronous call; started one by one as needed
+  std::size_t max_queued = 64;  ///< asynchronous calls that wait for a thread; more are answered kQueue at once
+  int breaker_failures = 5;     ///< consecutive failures that open the breaker
+  SteadyClock::duration breaker_open = std::chrono::seconds(5);  ///< first open time; doubles
   SteadyClock::duration breaker_open_max = std::chrono::seconds(300);
   const Clock* clock = &Clock::real();  ///< for breaker and throttle only
 };
@@ -72,13 +73,14 @@ algo::Reason reason_of(CloudStatus status);
 
 struct CloudAnswer {
   CloudStatus status = CloudStatus::kTransport;
-  std::vector<tensor::Tensor> outputs;  ///< OIP wire; on the JSON wire one FP64/INT64 tensor when the result is rectangular
-  Bytes json;                           ///< JSON wire: the body as received, {"result": …}
-  std::string message;                  ///< for a person, when not answered
-  int http_status = 0;                  ///< 0: no response
+  std::vector<tensor::Tensor>
+      outputs;          ///< OIP wire; on the JSON wire one FP64/INT64 tensor when the result is rectangular
+  Bytes json;           ///< JSON wire: the body as received, {"result": …}
+  std::string message;  ///< for a person, when not answered
+  int http_status = 0;  ///< 0: no response
   int attempts = 0;
-  bool uploaded = false;                ///< the cloud has received the sample (it answered, with whatever status)
-  std::uint64_t bytes_up = 0;           ///< bodies sent, retries included
+  bool uploaded = false;       ///< the cloud has received the sample (it answered, with whatever status)
+  std::uint64_t bytes_up = 0;  ///< bodies sent, retries included
   std::uint64_t bytes_down = 0;
   SteadyClock::duration latency{};
   bool ok() const { return status == CloudStatus::kAnswered; }
@@ -94,8 +96,8 @@ class CloudClient {
   CloudClient(const CloudClient&) = delete;
   CloudClient& operator=(const CloudClient&) = delete;
 
-  /// Asks and waits, on the calling thread, never past the deadline (the options' when `deadline` is never). Never throws
-  /// for outside causes.
+  /// Asks and waits, on the calling thread, never past the deadline (the options' when `deadline` is never). Never
+  /// throws for outside causes.
   CloudAnswer ask(const CloudCall& call, Deadline deadline = {});
 
   using Callback = std::function<void(CloudAnswer)>;

@@ -1,13 +1,14 @@
 // The client against a cloud that is right, refused, hung, slow, cut, garbled, unwilling, overloaded, and back again.
 #include "sedna/inference/cloud_client.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/inference/cloud_imposter.hpp"
@@ -17,15 +18,15 @@ namespace sedna::inference {
 namespace {
 
 using namespace std::chrono_literals;
+using sedna::testing::http_answer;
+using sedna::testing::ImposterRequest;
+using sedna::testing::ImposterServer;
+using sedna::testing::Script;
 using test::client_of;
 using test::oip_answer;
 using test::oip_cloud;
 using test::sample_call;
 using ::testing::HasSubstr;
-using sedna::testing::http_answer;
-using sedna::testing::ImposterRequest;
-using sedna::testing::ImposterServer;
-using sedna::testing::Script;
 
 /// Time that stands still until told to move: for the breaker's open time.
 class HeldClock final : public Clock {
@@ -188,6 +189,7 @@ struct CutCase {
   std::size_t bytes;
   bool reset;
 };
+/// Of 59 bytes, the last 20 of which are the body.
 class CutAnswers : public ::testing::TestWithParam<CutCase> {};
 
 TEST_P(CutAnswers, AreTransportFailuresNeverAnswers) {
@@ -202,7 +204,7 @@ TEST_P(CutAnswers, AreTransportFailuresNeverAnswers) {
 }
 INSTANTIATE_TEST_SUITE_P(AfterNBytes, CutAnswers,
                          ::testing::Values(CutCase{0, false}, CutCase{1, false}, CutCase{20, true}, CutCase{50, false},
-                                           CutCase{60, true}));
+                                           CutCase{58, true}));
 
 TEST(CloudClient, GarbageIsCountedWithItsReason) {
   const std::vector<std::string> garbage{
@@ -235,9 +237,8 @@ TEST(CloudClient, GarbageIsCountedWithItsReason) {
 }
 
 TEST(CloudClient, ANoIsNoFailure) {
-  ImposterServer cloud(Script::serve(oip_cloud([](const ImposterRequest&) {
-    return http_answer(400, R"({"error":"input x has 2 columns, 64 wanted"})");
-  })));
+  ImposterServer cloud(Script::serve(oip_cloud(
+      [](const ImposterRequest&) { return http_answer(400, R"({"error":"input x has 2 columns, 64 wanted"})"); })));
   metrics::Registry registry;
   CloudClient client(client_of(cloud.port()), registry);
   for (int i = 0; i < 30; ++i) {
@@ -277,9 +278,8 @@ TEST(CloudClient, OverloadIsRetriedOnceAfterTheTimeItAskedFor) {
 }
 
 TEST(CloudClient, NoRetryBeyondTheDeadline) {
-  ImposterServer cloud(Script::serve(oip_cloud([](const ImposterRequest&) {
-    return http_answer(503, R"({"error":"queue full"})", "Retry-After: 3600\r\n");
-  })));
+  ImposterServer cloud(Script::serve(oip_cloud(
+      [](const ImposterRequest&) { return http_answer(503, R"({"error":"queue full"})", "Retry-After: 3600\r\n"); })));
   metrics::Registry registry;
   CloudClient client(client_of(cloud.port()), registry);
   const auto start = SteadyClock::now();
@@ -347,6 +347,7 @@ TEST(CloudClient, AsyncAnswersEveryCallOnceAndBoundsTheQueue) {
 }
 
 TEST(CloudClient, AForkedChildAsksOnItsOwn) {
+  if (test::kNoFork != nullptr) GTEST_SKIP() << test::kNoFork;
   ImposterServer cloud(test::good_cloud());
   metrics::Registry registry;
   CloudClient client(client_of(cloud.port()), registry);

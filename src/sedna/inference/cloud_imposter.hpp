@@ -24,6 +24,19 @@ inline tensor::Tensor floats(std::string name, const std::vector<float>& values)
   return t;
 }
 
+/// Why a test that forks beside other threads is left out, if it is. ThreadSanitizer cannot follow such a child.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr const char* kNoFork = "the thread sanitizer does not support a fork beside other threads";
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr const char* kNoFork = "the thread sanitizer does not support a fork beside other threads";
+#else
+inline constexpr const char* kNoFork = nullptr;
+#endif
+#else
+inline constexpr const char* kNoFork = nullptr;
+#endif
+
 /// Probabilities of a cloud that always says class 2.
 inline std::string oip_answer() {
   tensor::oip::InferResponse response;
@@ -33,9 +46,9 @@ inline std::string oip_answer() {
   tensor::oip::InferRequest request;
   request.binary_data_output = true;
   const auto body = tensor::oip::encode_response(response, request).value();
-  return testing::http_answer(200, body.to_string(),
-                              std::string(tensor::oip::kHeaderLengthField) + ": " + std::to_string(*body.header_length) +
-                                  "\r\n");
+  return testing::http_answer(
+      200, body.to_string(),
+      std::string(tensor::oip::kHeaderLengthField) + ": " + std::to_string(*body.header_length) + "\r\n");
 }
 
 /// Answers the small documents as our server does, and inferences with `infer`.
@@ -99,7 +112,11 @@ class FakeEdge final : public Estimator {
   ModelMetadata metadata_;
 };
 
-inline std::vector<tensor::Tensor> easy() { return {floats("input", {0.99F, 0})}; }
-inline std::vector<tensor::Tensor> hard() { return {floats("input", {0.4F, 0})}; }
+inline std::vector<tensor::Tensor> easy() {
+  return {floats("input", {0.99F, 0})};
+}
+inline std::vector<tensor::Tensor> hard() {
+  return {floats("input", {0.4F, 0})};
+}
 
 }  // namespace sedna::inference::test

@@ -36,7 +36,8 @@ std::optional<SteadyClock::duration> retry_after(const net::HttpResponse& respon
   const auto [end, failure] = std::from_chars(field->data(), field->data() + field->size(), seconds);
   // The date form says nothing to a device without a set clock; upstream's and our servers send seconds.
   if (failure != std::errc() || end != field->data() + field->size() || seconds < 0) return std::nullopt;
-  return std::min<SteadyClock::duration>(std::chrono::seconds(std::min<std::int64_t>(seconds, 3600)), kLongestRetryAfter);
+  return std::min<SteadyClock::duration>(std::chrono::seconds(std::min<std::int64_t>(seconds, 3600)),
+                                         kLongestRetryAfter);
 }
 
 CloudReply from_failure(const net::TransportFailure& failure) {
@@ -44,9 +45,13 @@ CloudReply from_failure(const net::TransportFailure& failure) {
   reply.asked = true;
   reply.message = failure.error.what();
   switch (failure.error.code()) {
-    case ErrorCode::kDeadlineExceeded: reply.status = CloudStatus::kDeadline; break;
+    case ErrorCode::kDeadlineExceeded:
+      reply.status = CloudStatus::kDeadline;
+      break;
     case ErrorCode::kDataLoss:
-    case ErrorCode::kResourceExhausted: reply.status = CloudStatus::kGarbage; break;
+    case ErrorCode::kResourceExhausted:
+      reply.status = CloudStatus::kGarbage;
+      break;
     case ErrorCode::kInvalidArgument:  // a request that cannot be made: ours
       reply.status = CloudStatus::kRefused;
       reply.asked = false;
@@ -125,10 +130,13 @@ net::HttpRequest get(std::string target) {
   return request;
 }
 
-std::string model_path(const std::string& model) { return "/v2/models/" + net::percent_encode(model); }
+std::string model_path(const std::string& model) {
+  return "/v2/models/" + net::percent_encode(model);
+}
 
 /// Which model to ask when none was named.
-CloudReply choose_model(net::HttpClient& http, const CloudClientOptions& options, Deadline deadline, std::string& model) {
+CloudReply choose_model(net::HttpClient& http, const CloudClientOptions& options, Deadline deadline,
+                        std::string& model) {
   net::HttpRequest request;
   request.method = "POST";
   request.target = "/v2/repository/index";
@@ -254,7 +262,8 @@ CloudReply call_oip(net::HttpClient& http, const CloudPeer& peer, const CloudCal
   return reply;
 }
 
-CloudReply call_json(net::HttpClient& http, const CloudClientOptions& options, const CloudCall& call, Deadline deadline) {
+CloudReply call_json(net::HttpClient& http, const CloudClientOptions& options, const CloudCall& call,
+                     Deadline deadline) {
   auto body = predict_body(call);
   if (!body) return refuse(std::string("the sample cannot be sent as JSON: ") + body.error().what());
   net::HttpRequest request;
@@ -306,7 +315,8 @@ CloudDiscovery discover_peer(net::HttpClient& http, const CloudClientOptions& op
       found.failure.uploaded = false;
       return found;
     }
-    const auto document = response.status == 200 ? json::parse(response.body.text()) : Result<json::value>(json::value());
+    const auto document =
+        response.status == 200 ? json::parse(response.body.text()) : Result<json::value>(json::value());
     peer->oip = document && document->is_object() && document->get_object().contains("extensions");
   }
   if (peer->oip) {

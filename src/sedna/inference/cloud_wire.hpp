@@ -15,16 +15,16 @@ namespace sedna::inference {
 /// What is known of the peer for one connection epoch.
 struct CloudPeer {
   bool oip = false;
-  std::string model;                     ///< OIP: the model to ask
-  std::vector<tensor::Tensor> inputs;    ///< OIP: names and dtypes of its inputs; empty: takes anything
+  std::string model;                   ///< OIP: the model to ask
+  std::vector<tensor::Tensor> inputs;  ///< OIP: names and dtypes of its inputs; empty: takes anything
 };
 
 /// The outcome of one exchange.
 struct CloudReply {
   CloudStatus status = CloudStatus::kTransport;
-  bool may_retry = false;  ///< nothing was executed
-  bool alive = false;      ///< the peer answered as a working one does (also by saying no)
-  bool asked = false;      ///< the peer (or the way to it) is to blame for the outcome; false: the sample or we are
+  bool may_retry = false;    ///< nothing was executed
+  bool alive = false;        ///< the peer answered as a working one does (also by saying no)
+  bool asked = false;        ///< the peer (or the way to it) is to blame for the outcome; false: the sample or we are
   bool forget_peer = false;  ///< what is known of the peer may be wrong
   std::optional<SteadyClock::duration> retry_after;
   int http_status = 0;

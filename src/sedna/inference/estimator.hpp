@@ -21,10 +21,10 @@ struct TensorSpec {
 struct ModelMetadata {
   std::string name;
   std::string version = "1";
-  std::string platform;  ///< "onnxruntime_onnx", "python", "cpp"
-  std::vector<TensorSpec> inputs;   ///< empty: anything (a Python object)
+  std::string platform;            ///< "onnxruntime_onnx", "python", "cpp"
+  std::vector<TensorSpec> inputs;  ///< empty: anything (a Python object)
   std::vector<TensorSpec> outputs;
-  int max_batch_size = 0;           ///< 0: no batching by the server
+  int max_batch_size = 0;  ///< 0: no batching by the server
 };
 
 class Estimator {

@@ -1,10 +1,11 @@
-// The inside of JointInference, shared with OffloadStream: options, parts and the counting of outcomes. Not installed as
-// an interface; calls under way keep it alive.
+// The inside of JointInference, shared with OffloadStream: options, parts and the counting of outcomes. Not installed
+// as an interface; JointInference waits for the calls that use it.
 #pragma once
 
 #include <array>
 #include <atomic>
 
+#include "sedna/inference/calls_under_way.hpp"
 #include "sedna/inference/joint_inference.hpp"
 #include "sedna/inference/offload_policy.hpp"
 
@@ -62,6 +63,7 @@ struct JointInference::Impl {
   metrics::Gauge* wanted_ratio;
   metrics::Gauge* agreement_ratio;
   metrics::Gauge* held_back;
+  const CallsUnderWay under_way;
   std::atomic<std::uint32_t> calls{0};
   std::atomic<std::uint64_t> compared{0};
   std::atomic<std::uint64_t> agreed{0};

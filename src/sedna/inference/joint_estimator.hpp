@@ -14,7 +14,8 @@ namespace sedna::inference {
 class JointEstimator final : public Estimator {
  public:
   explicit JointEstimator(std::shared_ptr<JointInference> joint);
-  /// The edge model's, and three outputs more: sedna_hard BOOL, sedna_from_cloud BOOL, sedna_reason BYTES, one a sample.
+  /// The edge model's, and three outputs more: sedna_hard BOOL, sedna_from_cloud BOOL, sedna_reason BYTES, one a
+  /// sample.
   const ModelMetadata& metadata() const override { return metadata_; }
   /// A batch is judged sample by sample. Outputs of samples are joined where dtype and shape agree; a cloud model that
   /// answers in another form makes this kInternal for batches (send one sample a request).

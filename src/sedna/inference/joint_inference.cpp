@@ -45,9 +45,9 @@ JointInference::Impl::Impl(JointOptions joint_options, EstimatorPtr edge_model,
   if (options.target_ratio < 0 || options.target_ratio > 1) {
     throw Error(ErrorCode::kInvalidArgument, "must lie between 0 and 1", "target_ratio");
   }
-  reader = options.reader ? options.reader
-                          : default_reader(filter ? filter->form() : algo::EdgeResult::Form::kProbabilities,
-                                           options.score_output);
+  reader = options.reader
+               ? options.reader
+               : default_reader(filter ? filter->form() : algo::EdgeResult::Form::kProbabilities, options.score_output);
   static constexpr std::string_view requests_help = "Samples by who answered and why";
   for (std::size_t i = 0; i < kReasons; ++i) {
     const std::string reason(algo::reason_name(static_cast<algo::Reason>(i)));
@@ -60,7 +60,8 @@ JointInference::Impl::Impl(JointOptions joint_options, EstimatorPtr edge_model,
   late = &registry.counter("sedna_ji_late_total", "Cloud answers that came after the edge's was returned");
   edge_seconds = &registry.histogram("sedna_ji_edge_seconds", "Time of the edge model");
   offload_ratio = &registry.gauge("sedna_ji_offload_ratio", "Share of samples that the cloud has received");
-  wanted_ratio = &registry.gauge("sedna_ji_wanted_ratio", "Share of the last 200 samples that the filter wanted to send");
+  wanted_ratio =
+      &registry.gauge("sedna_ji_wanted_ratio", "Share of the last 200 samples that the filter wanted to send");
   agreement_ratio = &registry.gauge("sedna_ji_agreement_ratio", "Edge equals cloud among the offloaded samples");
   held_back = &registry.gauge("sedna_ji_budget_holds_back", "1 while the wanted share exceeds the budget 1.5 times");
 }
@@ -125,7 +126,9 @@ void JointInference::Impl::count_edge(algo::Reason reason) {
   stayed[static_cast<std::size_t>(reason)]->add();
 }
 
-void JointInference::Impl::count_cloud() { went->add(); }
+void JointInference::Impl::count_cloud() {
+  went->add();
+}
 
 void JointInference::Impl::note_upload(const CloudAnswer& answer) {
   if (answer.uploaded) uploaded->add();
@@ -198,7 +201,7 @@ JointInference::JointInference(JointOptions options, EstimatorPtr edge,
                                std::shared_ptr<const algo::HardExampleFilter> filter,
                                std::shared_ptr<CloudClient> cloud, metrics::Registry& registry,
                                std::shared_ptr<LcReporter> reporter)
-    : impl_(std::make_shared<Impl>(std::move(options), std::move(edge), std::move(filter), std::move(cloud), registry,
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(edge), std::move(filter), std::move(cloud), registry,
                                    std::move(reporter))) {
   if (impl_->reporter) {
     impl_->reporter->set_source([impl = impl_.get()] {
@@ -210,6 +213,7 @@ JointInference::JointInference(JointOptions options, EstimatorPtr edge,
 
 JointInference::~JointInference() {
   if (impl_->reporter) impl_->reporter->set_source(nullptr);
+  impl_->under_way.wait();
 }
 
 JointResult JointInference::infer(std::span<const Tensor> inputs, Deadline deadline) {
@@ -232,16 +236,18 @@ void JointInference::infer_async(std::span<const Tensor> inputs, Deadline deadli
   CloudCall call;
   call.inputs.assign(inputs.begin(), inputs.end());
   auto kept = std::make_shared<std::pair<JointResult, std::vector<Tensor>>>(std::move(part.result), call.inputs);
-  impl_->cloud->ask_async(std::move(call), part.deadline,
-                          [impl = impl_, kept, done = std::move(done)](CloudAnswer answer) {
-                            impl->settle(kept->first, std::move(answer));
-                            try {
-                              impl->fall_back(kept->first, kept->second);
-                            } catch (const Error& failure) {  // there is no caller to throw to
-                              kept->first.message += std::string("; edge model: ") + failure.what();
-                            }
-                            done(std::move(kept->first));
-                          });
+  impl_->cloud->ask_async(
+      std::move(call), part.deadline,
+      [token = impl_->under_way.begin(), impl = impl_.get(), kept, done = std::move(done)](CloudAnswer answer) {
+        const CallsUnderWay::Ending ending(impl->under_way);
+        impl->settle(kept->first, std::move(answer));
+        try {
+          impl->fall_back(kept->first, kept->second);
+        } catch (const Error& failure) {  // there is no caller to throw to
+          kept->first.message += std::string("; edge model: ") + failure.what();
+        }
+        done(std::move(kept->first));
+      });
 }
 
 Decision JointInference::judge(const algo::EdgeResult& result, std::uint64_t upload_bytes, Deadline deadline) {
@@ -260,25 +266,43 @@ CloudAnswer JointInference::offload(const CloudCall& call, Deadline deadline) {
 }
 
 void JointInference::offload_async(CloudCall call, Deadline deadline, CloudClient::Callback done) {
-  impl_->cloud->ask_async(std::move(call), impl_->deadline_or_default(deadline),
-                          [impl = impl_, done = std::move(done)](CloudAnswer answer) {
-                            answer.ok() ? impl->count_cloud() : impl->count_edge(reason_of(answer.status));
-                            impl->note_upload(answer);
-                            done(std::move(answer));
-                          });
+  impl_->cloud->ask_async(
+      std::move(call), impl_->deadline_or_default(deadline),
+      [token = impl_->under_way.begin(), impl = impl_.get(), done = std::move(done)](CloudAnswer answer) {
+        const CallsUnderWay::Ending ending(impl->under_way);
+        answer.ok() ? impl->count_cloud() : impl->count_edge(reason_of(answer.status));
+        impl->note_upload(answer);
+        done(std::move(answer));
+      });
 }
 
 void JointInference::observe_edge(SteadyClock::duration latency) {
   impl_->edge_seconds->observe(std::chrono::duration<double>(latency).count());
 }
 
-void JointInference::observe_agreement(bool agreed) { impl_->observe_agreement(agreed); }
-void JointInference::count_late() { impl_->late->add(); }
-JointCounts JointInference::counts() const { return impl_->counts(); }
-double JointInference::wanted_ratio() const { return impl_->policy.wanted_ratio(); }
-bool JointInference::budget_holds_back() const { return impl_->policy.holds_back(); }
-const JointOptions& JointInference::options() const { return impl_->options; }
-const std::shared_ptr<CloudClient>& JointInference::cloud() const { return impl_->cloud; }
-const EstimatorPtr& JointInference::edge() const { return impl_->edge; }
+void JointInference::observe_agreement(bool agreed) {
+  impl_->observe_agreement(agreed);
+}
+void JointInference::count_late() {
+  impl_->late->add();
+}
+JointCounts JointInference::counts() const {
+  return impl_->counts();
+}
+double JointInference::wanted_ratio() const {
+  return impl_->policy.wanted_ratio();
+}
+bool JointInference::budget_holds_back() const {
+  return impl_->policy.holds_back();
+}
+const JointOptions& JointInference::options() const {
+  return impl_->options;
+}
+const std::shared_ptr<CloudClient>& JointInference::cloud() const {
+  return impl_->cloud;
+}
+const EstimatorPtr& JointInference::edge() const {
+  return impl_->edge;
+}
 
 }  // namespace sedna::inference

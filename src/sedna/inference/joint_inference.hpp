@@ -1,6 +1,6 @@
-// Joint inference at the edge: the small model answers, a hard-example filter judges, a policy decides whether the cloud
-// is asked, and the edge answer is what remains when it is not or cannot. Called by sedna-worker edge, the Python package
-// (which brings the edge answer itself) and the benchmarks.
+// Joint inference at the edge: the small model answers, a hard-example filter judges, a policy decides whether the
+// cloud is asked, and the edge answer is what remains when it is not or cannot. Called by sedna-worker edge, the Python
+// package (which brings the edge answer itself) and the benchmarks.
 #pragma once
 
 #include <cstdint>
@@ -33,16 +33,16 @@ struct JointOptions {
   JointOptions() {}
   MiningMode mode = MiningMode::kInferenceThenMining;
   SteadyClock::duration deadline = std::chrono::seconds(1);  ///< of one sample, edge and cloud together
-  double requests_per_second = 0;  ///< budget of offloads; 0: none
+  double requests_per_second = 0;                            ///< budget of offloads; 0: none
   double requests_burst = 20;
   double bytes_per_second = 0;  ///< budget of uploaded bytes; 0: none
   double bytes_burst = 0;       ///< 0: one second's worth
   double target_ratio = 0;      ///< > 0: the threshold follows this share (Robbins–Monro on the filter's score)
   double target_step = 0.01;
-  std::optional<double> target_start;  ///< threshold before the first sample; absent: the filter's own, else 0.5
-  bool respect_estimate = true;  ///< do not ask a cloud that cannot answer before the deadline, as measured
-  std::string score_output;     ///< which edge output the filter reads; empty: see default_reader
-  ResultReader reader;          ///< instead of default_reader
+  std::optional<double> target_start;   ///< threshold before the first sample; absent: the filter's own, else 0.5
+  bool respect_estimate = true;         ///< do not ask a cloud that cannot answer before the deadline, as measured
+  std::string score_output;             ///< which edge output the filter reads; empty: see default_reader
+  ResultReader reader;                  ///< instead of default_reader
   const Clock* clock = &Clock::real();  ///< for budgets
 };
 
@@ -84,10 +84,12 @@ struct JointCounts {
 /// Thread-safe. Starts no thread before the first sample (the reporter's) and the first asynchronous offload.
 class JointInference {
  public:
-  /// `edge` may be null (the caller brings edge answers), `cloud` may be null (every sample stays), `reporter` may be null.
+  /// `edge` may be null (the caller brings edge answers), `cloud` may be null (every sample stays), `reporter` may be
+  /// null.
   JointInference(JointOptions options, EstimatorPtr edge, std::shared_ptr<const algo::HardExampleFilter> filter,
                  std::shared_ptr<CloudClient> cloud, metrics::Registry& registry,
                  std::shared_ptr<LcReporter> reporter = nullptr);
+  /// Waits for the asynchronous calls and for those of streams, whose deadlines bound that. A callback may destroy it.
   ~JointInference();
   JointInference(const JointInference&) = delete;
   JointInference& operator=(const JointInference&) = delete;
@@ -124,7 +126,7 @@ class JointInference {
  private:
   friend class OffloadStream;
   struct Impl;
-  std::shared_ptr<Impl> impl_;  ///< shared with calls under way
+  std::unique_ptr<Impl> impl_;  ///< used by calls under way, for which the destructor waits
 };
 
 }  // namespace sedna::inference

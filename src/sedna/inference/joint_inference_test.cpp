@@ -1,11 +1,12 @@
-// Joint inference over a fake edge model and an imposter cloud: verdicts, policies, fallbacks, and counters that add up.
+// Joint inference over a fake edge model and an imposter cloud: verdicts, policies, fallbacks, and counters that add
+// up.
 #include "sedna/inference/joint_inference.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <future>
 #include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/inference/cloud_imposter.hpp"
@@ -232,7 +233,8 @@ TEST(JointInference, UnreadableResultsStayAndAreCounted) {
 TEST(JointInference, AsyncGivesTheSameAnswers) {
   Rig rig(test::good_cloud());
   std::promise<JointResult> promise;
-  rig.joint.infer_async(hard(), Deadline::after(10s), [&](JointResult result) { promise.set_value(std::move(result)); });
+  rig.joint.infer_async(hard(), Deadline::after(10s),
+                        [&](JointResult result) { promise.set_value(std::move(result)); });
   const JointResult went = promise.get_future().get();
   EXPECT_EQ(went.source, Source::kCloud);
   EXPECT_EQ(label_of(went.edge), 1);
@@ -240,6 +242,28 @@ TEST(JointInference, AsyncGivesTheSameAnswers) {
   rig.joint.infer_async(easy(), {}, [&](JointResult result) { called = result.source == Source::kEdge; });
   EXPECT_TRUE(called);
   rig.expect_sum();
+}
+
+TEST(JointInference, ACallbackMayDestroyIt) {
+  ImposterServer cloud(test::good_cloud());
+  std::promise<bool> promise;
+  {
+    auto registry = std::make_shared<metrics::Registry>();
+    auto client = std::make_shared<CloudClient>(test::client_of(cloud.port()), *registry);
+    auto joint = std::make_shared<JointInference>(JointOptions(), std::make_shared<test::FakeEdge>(),
+                                                  algo::make_filter("MSP", {{"threshold", "0.3"}}), client, *registry);
+    JointInference& called = *joint;
+    client.reset();
+    // What goes last goes on the client's own thread.
+    called.infer_async(
+        hard(), Deadline::after(10s),
+        [registry = std::move(registry), joint = std::move(joint), &promise](JointResult result) mutable {
+          joint.reset();
+          registry.reset();
+          promise.set_value(result.source == Source::kCloud);
+        });
+  }
+  EXPECT_TRUE(promise.get_future().get());
 }
 
 TEST(JointInference, MiningModesByName) {

@@ -8,6 +8,7 @@
 #include "sedna/base/log.hpp"
 #include "sedna/json/json.hpp"
 #include "sedna/worker/lc_client.hpp"
+#include "sedna/worker/per_process.hpp"
 
 namespace sedna::inference {
 namespace {
@@ -54,68 +55,84 @@ std::string lc_report_body(const LcReporterOptions& options, const LcCounts& cou
 }
 
 struct LcReporter::Impl {
-  /// One process's thread and its state. A forked child leaves the parent's behind (its mutex may be held by a thread
-  /// that does not exist there) and makes its own.
+  /// One process's thread and its state.
   struct Runner {
+    explicit Runner(SystemClock::time_point now) : since(now) {}
+    ~Runner() {
+      {
+        const std::lock_guard lock(mutex);
+        stop = true;
+      }
+      wake.notify_all();
+      if (thread.joinable()) thread.join();
+    }
+    Runner(const Runner&) = delete;
+    Runner& operator=(const Runner&) = delete;
+
     std::mutex mutex;
     std::condition_variable wake;
     bool stop = false;
-    std::thread thread;
-    std::mutex sending;  ///< one report at a time: the period's and flush()'s
+    std::mutex source_mutex;        ///< held while the source is asked
+    std::mutex sending;             ///< one report at a time, the period's or flush()'s; guards what follows
+    SystemClock::time_point since;  ///< start of the first period not yet reported
+    bool complained = false;
+    std::mutex start_mutex;
+    std::thread thread;  ///< last: uses the others
   };
+
+  ~Impl() {
+    runner.reset();
+    const std::unique_ptr<const Source> last(source.load());
+  }
 
   LcReporterOptions options;
   std::unique_ptr<worker::LcClient> client;  ///< null: nothing is ever sent
-  std::unique_ptr<Runner> runner = std::make_unique<Runner>();
-  std::mutex source_mutex;
-  Source source;
-  std::mutex start_mutex;
-  std::uint64_t acknowledged = 0;  ///< inferences of the last report that the LC took; guarded by Runner::sending
-  SystemClock::time_point since;   ///< start of the first period not yet reported; guarded by Runner::sending
+  worker::PerProcess<Runner> runner{[this] { return std::make_unique<Runner>(options.clock->wall()); }};
+  std::atomic<const Source*> source{nullptr};  ///< owned; without a lock, so that a fork finds it whole
+  std::atomic<std::uint64_t> acknowledged{0};  ///< inferences of the last report that the LC took
   std::atomic<std::uint64_t> sent{0};
   std::atomic<std::uint64_t> failed{0};
-  bool complained = false;  ///< guarded by Runner::sending
 
-  LcCounts counts() {
-    const std::lock_guard lock(source_mutex);
-    return source ? source() : LcCounts{};
+  LcCounts counts(Runner& mine) {
+    const std::lock_guard lock(mine.source_mutex);
+    const Source* current = source.load();
+    return current != nullptr ? (*current)() : LcCounts{};
   }
 
   /// True when the LC has everything.
-  bool report(Deadline deadline) {
-    const std::lock_guard lock(runner->sending);
+  bool report(Runner& mine, Deadline deadline) {
+    const std::lock_guard lock(mine.sending);
     const SystemClock::time_point now = options.clock->wall();
-    const LcCounts current = counts();
-    if (current.inferences <= acknowledged) {
-      since = now;
+    const LcCounts current = counts(mine);
+    if (current.inferences <= acknowledged.load(std::memory_order_relaxed)) {
+      mine.since = now;
       return true;
     }
     const Result<void> outcome =
-        client->post(options.worker_name, lc_report_body(options, current, since, now), deadline);
+        client->post(options.worker_name, lc_report_body(options, current, mine.since, now), deadline);
     if (outcome) {
-      acknowledged = current.inferences;
-      since = now;
+      acknowledged.store(current.inferences, std::memory_order_relaxed);
+      mine.since = now;
       sent.fetch_add(1, std::memory_order_relaxed);
-      if (complained) log::info("The local controller takes reports again", {{"lc", options.lc_server}});
-      complained = false;
+      if (mine.complained) log::info("The local controller takes reports again", {{"lc", options.lc_server}});
+      mine.complained = false;
       return true;
     }
     failed.fetch_add(1, std::memory_order_relaxed);
-    const log::Level level = complained ? log::Level::kDebug : log::Level::kInfo;
+    const log::Level level = mine.complained ? log::Level::kDebug : log::Level::kInfo;
     log::write(level, "A report did not reach the local controller; the next one carries the same totals",
                {{"lc", options.lc_server}, {"error", outcome.error().what()}});
-    complained = true;
+    mine.complained = true;
     return false;
   }
 
-  void run() {
-    Runner& mine = *runner;
+  void run(Runner& mine) {
     auto next = SteadyClock::now() + options.period;
     std::unique_lock lock(mine.mutex);
     while (!mine.wake.wait_until(lock, next, [&] { return mine.stop; })) {
       lock.unlock();
       try {
-        report(Deadline::after(options.timeout));
+        report(mine, Deadline::after(options.timeout));
       } catch (const std::exception& failure) {  // out of memory and the like: the totals stay for the next period
         log::warning("A report to the local controller could not be made", {{"error", failure.what()}});
       }
@@ -133,43 +150,34 @@ LcReporter::LcReporter(LcReporterOptions options) : impl_(std::make_unique<Impl>
   }
 }
 
-LcReporter::~LcReporter() {
-  const std::uint64_t started = started_for_.load(std::memory_order_relaxed);
-  if (started != 0 && started != worker::fork_generation()) {
-    impl_->runner.release();  // NOLINT(bugprone-unused-return-value): the parent's thread, not ours to join
-    return;
-  }
-  {
-    const std::lock_guard lock(impl_->runner->mutex);
-    impl_->runner->stop = true;
-  }
-  impl_->runner->wake.notify_all();
-  if (impl_->runner->thread.joinable()) impl_->runner->thread.join();
-}
+LcReporter::~LcReporter() = default;
 
 void LcReporter::set_source(Source source) {
-  const std::lock_guard lock(impl_->source_mutex);
-  impl_->source = std::move(source);
+  std::unique_ptr<const Source> fresh = source ? std::make_unique<const Source>(std::move(source)) : nullptr;
+  const std::unique_ptr<const Source> old(impl_->source.exchange(fresh.release()));
+  // The old one may be running: it ends before this returns.
+  const std::lock_guard lock(impl_->runner.get().source_mutex);
 }
 
 void LcReporter::start() {
-  const std::uint64_t generation = worker::fork_generation();
-  const std::lock_guard lock(impl_->start_mutex);
-  const std::uint64_t started = started_for_.load(std::memory_order_relaxed);
-  if (started == generation) return;
-  if (started != 0) {
-    impl_->runner.release();  // NOLINT(bugprone-unused-return-value): leaked on purpose, see Runner
-    impl_->runner = std::make_unique<Impl::Runner>();
+  Impl::Runner& mine = impl_->runner.get();
+  const std::lock_guard lock(mine.start_mutex);
+  if (impl_->client != nullptr && !mine.thread.joinable()) {
+    const std::lock_guard reports(mine.sending);
+    mine.since = impl_->options.clock->wall();
+    mine.thread = std::thread([impl = impl_.get(), &mine] { impl->run(mine); });
   }
-  if (impl_->client != nullptr) {
-    impl_->since = impl_->options.clock->wall();
-    impl_->runner->thread = std::thread([impl = impl_.get()] { impl->run(); });
-  }
-  started_for_.store(generation, std::memory_order_relaxed);
+  started_for_.store(worker::fork_generation(), std::memory_order_relaxed);
 }
 
-bool LcReporter::flush(Deadline deadline) { return impl_->client == nullptr || impl_->report(deadline); }
-std::uint64_t LcReporter::sent() const { return impl_->sent.load(std::memory_order_relaxed); }
-std::uint64_t LcReporter::failed() const { return impl_->failed.load(std::memory_order_relaxed); }
+bool LcReporter::flush(Deadline deadline) {
+  return impl_->client == nullptr || impl_->report(impl_->runner.get(), deadline);
+}
+std::uint64_t LcReporter::sent() const {
+  return impl_->sent.load(std::memory_order_relaxed);
+}
+std::uint64_t LcReporter::failed() const {
+  return impl_->failed.load(std::memory_order_relaxed);
+}
 
 }  // namespace sedna::inference

@@ -1,5 +1,6 @@
-// Tells the local controller, each period in which something happened, how many samples were inferred, were hard and went
-// to the cloud. Cumulative, so that a lost report costs nothing. Never on the inference path: JointInference only counts.
+// Tells the local controller, each period in which something happened, how many samples were inferred, were hard and
+// went to the cloud. Cumulative, so that a lost report costs nothing. Never on the inference path: JointInference only
+// counts.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ struct LcReporterOptions {
   SteadyClock::duration period = std::chrono::seconds(30);
   std::string worker_name, namespace_name, job_name;
   SteadyClock::duration timeout = std::chrono::seconds(3);  ///< of one report; bounds the destructor too
-  const Clock* clock = &Clock::real();  ///< for the times in the body
+  const Clock* clock = &Clock::real();                      ///< for the times in the body
 };
 
 /// What a report says.

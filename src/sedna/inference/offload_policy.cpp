@@ -18,13 +18,15 @@ OffloadPolicy::OffloadPolicy(const JointOptions& options, std::optional<double> 
     target.ratio = options.target_ratio;
     target.step = options.target_step;
     target.threshold = options.target_start.value_or(filter_threshold.value_or(0.5));
-    if (target.threshold >= 0 && target.threshold <= 1) {  // scores in [0, 1]: a threshold outside would take long to return
+    if (target.threshold >= 0 &&
+        target.threshold <= 1) {  // scores in [0, 1]: a threshold outside would take long to return
       target.low = 0;
       target.high = 1;
     }
     target_.emplace(target);
   }
-  if (options.requests_per_second > 0) requests_.emplace(options.requests_per_second, std::max(1.0, options.requests_burst));
+  if (options.requests_per_second > 0)
+    requests_.emplace(options.requests_per_second, std::max(1.0, options.requests_burst));
   if (options.bytes_per_second > 0) {
     bytes_.emplace(options.bytes_per_second, options.bytes_burst > 0 ? options.bytes_burst : options.bytes_per_second);
   }
@@ -32,8 +34,7 @@ OffloadPolicy::OffloadPolicy(const JointOptions& options, std::optional<double> 
 
 algo::Reason OffloadPolicy::restrain(std::uint64_t upload_bytes, Outlook outlook) {
   if (!outlook.available) return algo::Reason::kBreaker;
-  if (!outlook.fits_deadline &&
-      kept_for_time_.fetch_add(1, std::memory_order_relaxed) % kTryEvery != kTryEvery - 1) {
+  if (!outlook.fits_deadline && kept_for_time_.fetch_add(1, std::memory_order_relaxed) % kTryEvery != kTryEvery - 1) {
     return algo::Reason::kDeadline;
   }
   return within_budget(upload_bytes) ? algo::Reason::kHard : algo::Reason::kBudget;

@@ -1,5 +1,6 @@
-// The policies around a hard-example filter: what a budget, a target share and a deadline allow of what the filter wants,
-// and the watch that says when a budget silently costs accuracy. JointInference's own; one object per JointInference.
+// The policies around a hard-example filter: what a budget, a target share and a deadline allow of what the filter
+// wants, and the watch that says when a budget silently costs accuracy. JointInference's own; one object per
+// JointInference.
 #pragma once
 
 #include <atomic>
@@ -22,8 +23,8 @@ class OffloadPolicy {
 
   /// What the cloud's side says, asked only for samples that may go.
   struct Outlook {
-    bool available = false;      ///< there is a client and its breaker is not open
-    bool fits_deadline = true;   ///< as measured, the answer comes in time
+    bool available = false;     ///< there is a client and its breaker is not open
+    bool fits_deadline = true;  ///< as measured, the answer comes in time
   };
   /// Whether this sample goes, and why or why not.
   template <class AskOutlook>

@@ -28,7 +28,7 @@ struct Slot {
 }  // namespace
 
 struct OffloadStream::State {
-  std::shared_ptr<JointInference::Impl> joint;
+  JointInference::Impl* joint = nullptr;  ///< waits for our calls before it goes
   OffloadStreamOptions options;
   std::mutex mutex;
   std::condition_variable changed;  ///< a slot is ready, space is free, or the stream is closed
@@ -94,9 +94,10 @@ struct OffloadStream::State {
       ++in_flight;
       number = push(std::move(slot));
     }
-    joint->cloud->ask_async(std::move(call), until, [self, number, edge_label](CloudAnswer cloud_answer) {
-      self->answer(number, edge_label, std::move(cloud_answer));
-    });
+    joint->cloud->ask_async(std::move(call), until,
+                            [token = joint->under_way.begin(), self, number, edge_label](CloudAnswer cloud_answer) {
+                              self->answer(number, edge_label, std::move(cloud_answer));
+                            });
     return number;
   }
 
@@ -121,7 +122,7 @@ struct OffloadStream::State {
 };
 
 OffloadStream::OffloadStream(JointInference& joint, OffloadStreamOptions options) : state_(std::make_shared<State>()) {
-  state_->joint = joint.impl_;
+  state_->joint = joint.impl_.get();
   state_->options = options;
   if (state_->options.window == 0) throw Error(ErrorCode::kInvalidArgument, "must be at least 1", "window");
   if (state_->options.deadline <= SteadyClock::duration::zero()) state_->options.deadline = joint.options().deadline;
@@ -131,7 +132,9 @@ OffloadStream::OffloadStream(JointInference& joint, OffloadStreamOptions options
   }
 }
 
-OffloadStream::~OffloadStream() { close(); }
+OffloadStream::~OffloadStream() {
+  close();
+}
 
 std::uint64_t OffloadStream::submit(std::span<const Tensor> inputs) {
   {

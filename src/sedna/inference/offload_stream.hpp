@@ -13,7 +13,7 @@ namespace sedna::inference {
 
 struct OffloadStreamOptions {
   OffloadStreamOptions() {}
-  std::size_t window = 256;      ///< samples submitted and not yet taken; submit() waits beyond
+  std::size_t window = 256;       ///< samples submitted and not yet taken; submit() waits beyond
   std::size_t max_in_flight = 0;  ///< offloaded and not yet answered; 0: as many as the client has threads
   /// What happens to a hard sample beyond max_in_flight: wait for an answer to come, at most until its deadline (the
   /// default: a recording loses nothing), or keep the edge answer with reason kQueue (a camera keeps its rate).

@@ -1,7 +1,7 @@
 // The part of ONNX Runtime's C ABI that we call, written down by position: the library is easy to have (it is in every
 // wheel and jar), its header is in neither. OrtGetApiBase() is the one exported symbol; GetApi(version) returns an
-// append-only table of function pointers whose positions never change. Only inference/ort_library.* and onnx_estimator.*
-// include this. A wrong position is caught by OrtLibrary's self-test, not in service.
+// append-only table of function pointers whose positions never change. Only inference/ort_library.* and
+// onnx_estimator.* include this. A wrong position is caught by OrtLibrary's self-test, not in service.
 #pragma once
 
 #include <cstddef>
@@ -101,13 +101,25 @@ enum ErrorKind : int {
 
 /// ONNXTensorElementDataType.
 enum ElementType : int {
-  kFloat = 1, kUint8 = 2, kInt8 = 3, kUint16 = 4, kInt16 = 5, kInt32 = 6, kInt64 = 7, kString = 8, kBool = 9,
-  kFloat16 = 10, kDouble = 11, kUint32 = 12, kUint64 = 13, kBfloat16 = 16,
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kUint16 = 4,
+  kInt16 = 5,
+  kInt32 = 6,
+  kInt64 = 7,
+  kString = 8,
+  kBool = 9,
+  kFloat16 = 10,
+  kDouble = 11,
+  kUint32 = 12,
+  kUint64 = 13,
+  kBfloat16 = 16,
 };
 
-inline constexpr int kLogErrors = 3;          ///< ORT_LOGGING_LEVEL_ERROR
+inline constexpr int kLogErrors = 3;  ///< ORT_LOGGING_LEVEL_ERROR
 inline constexpr int kOptimizeEverything = 99;
-inline constexpr int kArenaAllocator = 1;     ///< OrtArenaAllocator
-inline constexpr int kDefaultMemory = 0;      ///< OrtMemTypeDefault
+inline constexpr int kArenaAllocator = 1;  ///< OrtArenaAllocator
+inline constexpr int kDefaultMemory = 0;   ///< OrtMemTypeDefault
 
 }  // namespace sedna::inference::ort

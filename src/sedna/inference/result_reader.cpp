@@ -9,7 +9,9 @@ namespace {
 using tensor::DType;
 using tensor::Tensor;
 
-bool is_float(DType dtype) { return dtype == DType::kFp32 || dtype == DType::kFp64; }
+bool is_float(DType dtype) {
+  return dtype == DType::kFp32 || dtype == DType::kFp64;
+}
 
 bool is_integer(DType dtype) {
   switch (dtype) {
@@ -20,8 +22,10 @@ bool is_integer(DType dtype) {
     case DType::kInt8:
     case DType::kInt16:
     case DType::kInt32:
-    case DType::kInt64: return true;
-    default: return false;
+    case DType::kInt64:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -30,17 +34,38 @@ template <class Use>
 bool with_elements(const Tensor& tensor, Use&& use) {
   switch (tensor.dtype) {
     case DType::kBool:
-    case DType::kUint8: use(tensor.as<std::uint8_t>()); return true;
-    case DType::kUint16: use(tensor.as<std::uint16_t>()); return true;
-    case DType::kUint32: use(tensor.as<std::uint32_t>()); return true;
-    case DType::kUint64: use(tensor.as<std::uint64_t>()); return true;
-    case DType::kInt8: use(tensor.as<std::int8_t>()); return true;
-    case DType::kInt16: use(tensor.as<std::int16_t>()); return true;
-    case DType::kInt32: use(tensor.as<std::int32_t>()); return true;
-    case DType::kInt64: use(tensor.as<std::int64_t>()); return true;
-    case DType::kFp32: use(tensor.as<float>()); return true;
-    case DType::kFp64: use(tensor.as<double>()); return true;
-    default: return false;
+    case DType::kUint8:
+      use(tensor.as<std::uint8_t>());
+      return true;
+    case DType::kUint16:
+      use(tensor.as<std::uint16_t>());
+      return true;
+    case DType::kUint32:
+      use(tensor.as<std::uint32_t>());
+      return true;
+    case DType::kUint64:
+      use(tensor.as<std::uint64_t>());
+      return true;
+    case DType::kInt8:
+      use(tensor.as<std::int8_t>());
+      return true;
+    case DType::kInt16:
+      use(tensor.as<std::int16_t>());
+      return true;
+    case DType::kInt32:
+      use(tensor.as<std::int32_t>());
+      return true;
+    case DType::kInt64:
+      use(tensor.as<std::int64_t>());
+      return true;
+    case DType::kFp32:
+      use(tensor.as<float>());
+      return true;
+    case DType::kFp64:
+      use(tensor.as<double>());
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -27,7 +27,8 @@ std::string upper(std::string_view text) {
   throw Error(ErrorCode::kInvalidArgument, "is \"" + value + "\"; it must be " + right, std::string(name));
 }
 
-/// A parameter's value as the filters read it: text. Numbers keep the digits they were written with where that is possible.
+/// A parameter's value as the filters read it: text. Numbers keep the digits they were written with where that is
+/// possible.
 std::string value_text(const json::value& value) {
   if (value.is_string()) return std::string(value.get_string());
   if (value.is_null()) return {};
@@ -108,8 +109,9 @@ std::optional<Algorithm> Context::algorithm(std::string_view prefix) const {
   if (!text) return algorithm;
   const Result<json::value> document = json::parse(*text, json::python_options());
   if (document && document->is_null()) return algorithm;  // what the GM writes for "none"
-  const bool well_formed = document && document->is_array() &&
-                           std::ranges::all_of(document->get_array(), [](const auto& entry) { return entry.is_object(); });
+  const bool well_formed =
+      document && document->is_array() &&
+      std::ranges::all_of(document->get_array(), [](const auto& entry) { return entry.is_object(); });
   if (!well_formed) {
     log::warning("Algorithm parameters ignored: not a JSON array of {\"key\": …, \"value\": …} objects",
                  {{"variable", variable}, {"algorithm", algorithm.name}});
@@ -127,6 +129,8 @@ std::optional<Algorithm> Context::algorithm(std::string_view prefix) const {
   return algorithm;
 }
 
-std::uint64_t fork_generation() { return generation.load(std::memory_order_relaxed); }
+std::uint64_t fork_generation() {
+  return generation.load(std::memory_order_relaxed);
+}
 
 }  // namespace sedna::worker

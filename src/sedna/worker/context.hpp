@@ -1,5 +1,5 @@
-// What a worker is told by whoever started it: the environment contract of Pods (docs/compatibility/client.md lists every
-// variable), read when a job is made, never at import. Also the mark that tells a forked child that it is one.
+// What a worker is told by whoever started it: the environment contract of Pods (docs/compatibility/client.md lists
+// every variable), read when a job is made, never at import. Also the mark that tells a forked child that it is one.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,8 @@ namespace sedna::worker {
 /// An algorithm as a resource names it: <PREFIX>_NAME and <PREFIX>_PARAMETERS ([{"key": …, "value": …}]).
 struct Algorithm {
   std::string name;
-  std::map<std::string, std::string, std::less<>> parameters;  ///< values as text: numbers as written, true/false, "" for null
+  std::map<std::string, std::string, std::less<>>
+      parameters;  ///< values as text: numbers as written, true/false, "" for null
 };
 
 /// A snapshot of environment variables. A value type; cheap to pass.
@@ -34,11 +35,12 @@ class Context {
   std::string get_or(std::string_view name, std::string_view fallback) const;
   /// Throw Error(kInvalidArgument) whose subject is the variable and whose message says what would be right.
   double get_number(std::string_view name, double fallback, double lowest, double highest) const;
-  std::int64_t get_integer(std::string_view name, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) const;
+  std::int64_t get_integer(std::string_view name, std::int64_t fallback, std::int64_t lowest,
+                           std::int64_t highest) const;
   bool get_flag(std::string_view name, bool fallback) const;
 
-  /// Nothing when <PREFIX>_NAME is missing. Parameters that are not a JSON array of objects are ignored as a whole, with
-  /// a warning (upstream ignores them silently); entries without a key are left out.
+  /// Nothing when <PREFIX>_NAME is missing. Parameters that are not a JSON array of objects are ignored as a whole,
+  /// with a warning (upstream ignores them silently); entries without a key are left out.
   std::optional<Algorithm> algorithm(std::string_view prefix) const;
 
   // The contract, with upstream's defaults.

@@ -39,7 +39,8 @@ struct LcClient::Impl {
     const net::Url url = net::parse_url(server).value();
     return url.scheme + "://" + url.authority();
   }
-  explicit Impl(std::string_view server) : http(origin(server), options()), base(net::parse_url(server).value().target) {
+  explicit Impl(std::string_view server)
+      : http(origin(server), options()), base(net::parse_url(server).value().target) {
     while (!base.empty() && base.back() == '/') base.pop_back();
   }
 };

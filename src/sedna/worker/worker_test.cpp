@@ -1,11 +1,19 @@
-// The environment contract (the recorded vectors of upstream's Context, carried over), and reports to the local controller.
-#include <gtest/gtest.h>
+// The environment contract (the recorded vectors of upstream's Context, carried over), and reports to the local
+// controller.
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/worker/context.hpp"
 #include "sedna/worker/lc_client.hpp"
+#include "sedna/worker/per_process.hpp"
 
 namespace sedna::worker {
 namespace {
@@ -49,12 +57,14 @@ TEST(Context, AlgorithmAsRecorded) {
   EXPECT_EQ(parameters(R"([{"key": "a", "value": null}])"), (Map{{"a", ""}}));
   EXPECT_EQ(parameters(R"([{"value": "1"}])"), Map{});
   EXPECT_EQ(parameters(R"([{"key":"a","value":"1"},2])"), Map{});
-  for (const auto* ignored : {"x", "null", "[]", "[1]", "{\"a\": 1}", "\"text\""}) EXPECT_EQ(parameters(ignored), Map{}) << ignored;
+  for (const auto* ignored : {"x", "null", "[]", "[1]", "{\"a\": 1}", "\"text\""})
+    EXPECT_EQ(parameters(ignored), Map{}) << ignored;
   EXPECT_EQ(parameters(R"([{"key":"a","value":"é"}])"), (Map{{"a", "é"}}));
 }
 
 TEST(Context, NumbersNameTheVariable) {
-  const Context context({{"LC_PERIOD", "soon"}, {"PORT", "70000"}, {"FLAG", "perhaps"}, {"GOOD", "2.5"}, {"YES", "True"}});
+  const Context context(
+      {{"LC_PERIOD", "soon"}, {"PORT", "70000"}, {"FLAG", "perhaps"}, {"GOOD", "2.5"}, {"YES", "True"}});
   EXPECT_DOUBLE_EQ(context.get_number("GOOD", 1, 0, 10), 2.5);
   EXPECT_DOUBLE_EQ(context.get_number("NONE", 1, 0, 10), 1);
   EXPECT_TRUE(context.get_flag("YES", false));
@@ -91,6 +101,39 @@ TEST(ForkGeneration, RisesInTheChildOnly) {
   EXPECT_EQ(fork_generation(), before);
 }
 
+TEST(PerProcess, AForkedChildMakesItsOwn) {
+  int made = 0;
+  PerProcess<int> number([&] { return std::make_unique<int>(++made); });
+  EXPECT_EQ(number.find(), nullptr);
+  EXPECT_EQ(number.get(), 1);
+  EXPECT_EQ(number.get(), 1);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) _exit(number.find() == nullptr && number.get() == 2 && *number.find() == 2 ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  number.reset();
+  EXPECT_EQ(number.find(), nullptr);
+  EXPECT_EQ(number.get(), 2);
+}
+
+TEST(PerProcess, ManyThreadsGetTheSame) {
+  PerProcess<int> number([] { return std::make_unique<int>(7); });
+  std::atomic<int*> seen{nullptr};
+  std::atomic<int> others{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      int* expected = nullptr;
+      int* mine = &number.get();
+      if (!seen.compare_exchange_strong(expected, mine) && expected != mine) ++others;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(others, 0);
+}
+
 TEST(WorkerInfo, BodyOfATrainingReport) {
   WorkerInfo info{"w", "default", "job", "incrementallearningjob", "train", "completed", "[]", std::nullopt};
   EXPECT_EQ(worker_info_body(info),
@@ -98,7 +141,9 @@ TEST(WorkerInfo, BodyOfATrainingReport) {
             R"("kind": "train", "status": "completed", "results": []})");
 }
 
-TEST(LcClient, RefusesWhatIsNoUrl) { EXPECT_THROW(LcClient("localhost:9100"), Error); }
+TEST(LcClient, RefusesWhatIsNoUrl) {
+  EXPECT_THROW(LcClient("localhost:9100"), Error);
+}
 
 }  // namespace
 }  // namespace sedna::worker
