@@ -21,6 +21,7 @@ def held_out(count: int = 400) -> tuple[np.ndarray, np.ndarray]:
     return p, labels
 
 
+# JI-4.6
 def test_ratio(tmp_path: Path) -> None:
     p, labels = held_out()
     model = tmp_path / "edge.bin"
@@ -41,6 +42,7 @@ def test_ratio(tmp_path: Path) -> None:
         parameters_from(tmp_path / "c.json", str(model), None, {})
 
 
+# JI-4.6
 def test_accuracy_target() -> None:
     p, labels = held_out()
     found = sedna.calibrate(p, labels, accuracy=0.95, cloud=np.ones(len(labels), dtype=bool))
@@ -49,6 +51,7 @@ def test_accuracy_target() -> None:
         sedna.calibrate(p, labels, accuracy=0.95)
 
 
+# JI-7.11
 def test_what_is_wrong_is_named() -> None:
     p, labels = held_out(10)
     with pytest.raises(ValueError, match="labels"):

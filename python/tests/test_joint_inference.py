@@ -69,6 +69,7 @@ class Cloud:
         return [7]
 
 
+# JI-5.3
 def test_arrays_travel_as_they_are(serve: Callable[[Any], int]) -> None:
     cloud = Cloud()
     serve(cloud)
@@ -89,6 +90,7 @@ def test_arrays_travel_as_they_are(serve: Callable[[Any], int]) -> None:
     np.arange(24, dtype=np.uint8).reshape(2, 3, 4)[:, ::-1, :], np.array(5, dtype=np.int64), np.zeros((0, 3), np.float64),
     np.array([True, False]), np.ones(3, np.float16), b"\x00\xff",
 ], ids=["strided", "scalar", "empty", "bool", "half", "bytes"])
+# JI-2.12
 def test_every_kind_of_array(serve: Callable[[Any], int], data: Any) -> None:
     cloud = Cloud()
     serve(cloud)
@@ -99,6 +101,7 @@ def test_every_kind_of_array(serve: Callable[[Any], int], data: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [[1, 2.5, "text", None], [{"query": "q"}], [[1], [2, 3]], "prompt" and ["prompt"]])
+# JI-5.3
 def test_what_is_no_array_travels_as_json(serve: Callable[[Any], int], data: Any) -> None:
     cloud = Cloud()
     serve(cloud)
@@ -112,6 +115,7 @@ def test_what_is_no_array_travels_as_json(serve: Callable[[Any], int], data: Any
     (np.arange(3), [0, 1, 2]), ({"a": np.arange(2), "b": np.ones(1)}, {"a": [0, 1], "b": [1.0]}), (None, None),
     ({"boxes": np.ones((1, 2)), "label": "cat"}, {"boxes": [[1.0, 1.0]], "label": "cat"}), (["a", np.arange(2)], ["a", [0, 1]]),
 ], ids=str)
+# JI-2.12
 def test_answers_of_any_kind(serve: Callable[[Any], int], answer: Any, got: Any) -> None:
     class Any_:
         def predict(self, data: Any) -> Any:
@@ -123,6 +127,7 @@ def test_answers_of_any_kind(serve: Callable[[Any], int], answer: Any, got: Any)
     assert result.final == got
 
 
+# JI-7.15
 def test_a_model_that_raises_leaves_the_edge_answer(serve: Callable[[Any], int]) -> None:
     class Broken:
         def predict(self, data: Any) -> Any:
@@ -134,6 +139,7 @@ def test_a_model_that_raises_leaves_the_edge_answer(serve: Callable[[Any], int])
     assert result.reason != "hard" and "the model broke" in result.message
 
 
+# JI-5.9
 def test_a_sample_that_cannot_be_sent_stays() -> None:
     job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"})
     result = job.inference({"not": {1, 2}})
@@ -141,6 +147,7 @@ def test_a_sample_that_cannot_be_sent_stays() -> None:
     assert job.counts["inferences"] == 1 == job.counts["edge"]
 
 
+# JI-7.1
 def test_cloud_refuses() -> None:
     job = JointInference(estimator=Echo(), hard_example_mining=MSP)
     started = time.monotonic()
@@ -151,6 +158,7 @@ def test_cloud_refuses() -> None:
     assert job.counts["edge"] == 20
 
 
+# JI-5.4
 def test_cloud_hangs() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -164,6 +172,7 @@ def test_cloud_hangs() -> None:
     assert result.reason == "deadline" and result.final is HARD
 
 
+# JI-3.4
 def test_the_gil_is_free_while_the_cloud_thinks(serve: Callable[[Any], int]) -> None:
     serve(Cloud(delay=0.3))
     job = JointInference(estimator=Echo(), hard_example_mining=MSP, deadline=10)
@@ -176,6 +185,7 @@ def test_the_gil_is_free_while_the_cloud_thinks(serve: Callable[[Any], int]) -> 
     assert spins > 1000
 
 
+# JI-7.15
 def test_edge_errors_are_the_users() -> None:
     class Broken:
         def predict(self, data: Any) -> Any:
@@ -190,6 +200,7 @@ def test_edge_errors_are_the_users() -> None:
         JointInference().inference(EASY)
 
 
+# JI-6.3
 def test_post_process_sees_a_copy() -> None:
     job = JointInference(estimator=Echo(), hard_example_mining=MSP)
     data = EASY.copy()
@@ -202,6 +213,7 @@ def test_post_process_sees_a_copy() -> None:
     assert result.final[0] == 1.0 and result.edge is data and data[0] == 0.98
 
 
+# JI-6.3
 def test_extra_arguments_reach_the_models_that_take_them() -> None:
     seen: Dict[str, Any] = {}
 
@@ -214,6 +226,7 @@ def test_extra_arguments_reach_the_models_that_take_them() -> None:
     assert seen == {"top_k": 3}
 
 
+# JI-4.4
 def test_filters_written_in_python() -> None:
     @ClassFactory.register(ClassType.HEM, alias="FirstBelow")
     class FirstBelow:
@@ -237,6 +250,7 @@ def test_filters_written_in_python() -> None:
         del ClassFactory.__registry__[ClassType.HEM]["FirstBelow"]
 
 
+# JI-4.4
 def test_filters_subclassed_in_python_judge_by_themselves() -> None:
     from sedna.algorithms.hard_example_mining import MSPFilter
 
@@ -247,6 +261,7 @@ def test_filters_subclassed_in_python_judge_by_themselves() -> None:
     assert not JointInference(estimator=Echo(), hard_example_mining=Never(0.0)).inference(HARD).is_hard
 
 
+# JI-4.3
 def test_unreadable_results_are_not_hard() -> None:
     job = JointInference(estimator=Echo(), hard_example_mining=MSP)
     for odd in (None, "text", object(), [[1, 2], [3, 4]], {"a": 1}, np.zeros((2, 2, 2))):
@@ -255,6 +270,7 @@ def test_unreadable_results_are_not_hard() -> None:
     assert job.counts["inferences"] == 6 == job.counts["edge"]
 
 
+# JI-4.8
 def test_budget(serve: Callable[[Any], int]) -> None:
     serve(Cloud())
     job = JointInference(estimator=Echo(), hard_example_mining=MSP, deadline=10, requests_per_second=0.001,
@@ -264,6 +280,7 @@ def test_budget(serve: Callable[[Any], int]) -> None:
     assert job.counts["hard"] == 4 and job.counts["uploaded"] == 2
 
 
+# JI-6.3
 def test_ianvs_signature() -> None:
     """0.6.0.1: the cloud is an object, the mode an argument, the reporter can be off."""
 
@@ -282,6 +299,7 @@ def test_ianvs_signature() -> None:
         job.inference("q", mining_mode="nonsense")
 
 
+# JI-5.2
 def test_self_design() -> None:
     class Big:
         def inference(self, data: Any, **kwargs: Any) -> Any:
@@ -297,6 +315,7 @@ def test_self_design() -> None:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05])
+# JI-5.10
 def test_stream_keeps_the_order(serve: Callable[[Any], int], delay: float) -> None:
     serve(Cloud(delay))
     job = JointInference(estimator=Echo(), hard_example_mining=MSP, deadline=20)
@@ -310,6 +329,7 @@ def test_stream_keeps_the_order(serve: Callable[[Any], int], delay: float) -> No
     assert job.counts["inferences"] == 60 and job.counts["cloud"] == 12
 
 
+# JI-5.10
 def test_stream_is_not_slowed_by_the_cloud() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -323,6 +343,7 @@ def test_stream_is_not_slowed_by_the_cloud() -> None:
     assert len(results) == 20 and all(r.final is HARD and r.reason != "hard" for r in results)
 
 
+# JI-5.10
 def test_stream_is_lazy_and_may_be_left(serve: Callable[[Any], int]) -> None:
     serve(Cloud())
     job = JointInference(estimator=Echo(), hard_example_mining=MSP, deadline=10)
@@ -351,6 +372,7 @@ def test_stream_passes_on_errors_of_the_model() -> None:
         list(job.stream([EASY] * 5))
 
 
+# JI-5.11
 def test_submit(serve: Callable[[Any], int]) -> None:
     serve(Cloud(delay=0.05))
     job = JointInference(estimator=Echo(), hard_example_mining=MSP, deadline=20)
@@ -360,6 +382,7 @@ def test_submit(serve: Callable[[Any], int]) -> None:
     assert job.counts["inferences"] == 6
 
 
+# JI-5.11
 def test_jobs_with_calls_in_flight_may_go() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -372,6 +395,7 @@ def test_jobs_with_calls_in_flight_may_go() -> None:
         assert future.result(5).reason in ("deadline", "transport", "queue")
 
 
+# JI-4.7
 def test_calibration_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sedna
 
@@ -388,6 +412,7 @@ def test_calibration_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
         JointInference(estimator=Echo())
 
 
+# JI-7.11
 def test_bad_configuration_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEDNA_CLOUD_DEADLINE_MS", "soon")
     with pytest.raises(ValueError, match="SEDNA_CLOUD_DEADLINE_MS"):
@@ -401,6 +426,7 @@ def test_bad_configuration_names_the_variable(monkeypatch: pytest.MonkeyPatch) -
         JointInference(estimator=Echo(), hard_example_mining=5)
 
 
+# JI-5.3
 def test_upstreams_server_is_asked_in_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that knows no /v2 gets JSON, the same text whether an array was given or lists."""
     with recorder(upstream_cloud()) as big:

@@ -25,6 +25,7 @@ def run(script: str, **env: str) -> str:
     return done.stdout
 
 
+# JI-6.2
 def test_import_is_light() -> None:
     """Only the standard library, no thread, no framework, no extension module; numpy comes with what needs it."""
     out = run("""
@@ -47,6 +48,7 @@ def test_import_is_light() -> None:
     "from sedna.service.client import KBClient",
     "from sedna.core.base import ModelLoadingThread",
 ])
+# JI-6.10
 def test_absent_features_say_so(statement: str) -> None:
     with pytest.raises(ImportError, match="does not carry yet"):
         exec(statement)
@@ -59,6 +61,7 @@ def test_unknown_names_stay_unknown() -> None:
         exec("from sedna.service.client import nosuch")
 
 
+# JI-6.10
 def test_a_missing_extension_module_says_what_to_do(tmp_path: Path) -> None:
     out = run("""
         import sys
@@ -109,6 +112,7 @@ def free_port() -> int:
 
 @needs_core
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted\nended\n"), (signal.SIGTERM, "ended\n")])
+# JI-6.9
 def test_signals_end_a_service(number: Any, said: str) -> None:
     port = free_port()
     env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "BIG_MODEL_BIND_PORT": str(port)}
@@ -138,6 +142,7 @@ def test_signals_end_a_service(number: Any, said: str) -> None:
 
 
 @needs_core
+# JI-6.11
 def test_a_busy_port_is_named() -> None:
     import socket
 
@@ -157,6 +162,7 @@ def test_a_busy_port_is_named() -> None:
 
 
 @needs_core
+# JI-6.11
 def test_no_service_beyond_loopback_by_accident() -> None:
     out = run("""
         from sedna.service.server import InferenceServer
@@ -169,6 +175,7 @@ def test_no_service_beyond_loopback_by_accident() -> None:
 
 
 @needs_core
+# JI-6.6
 def test_fork() -> None:
     """A job made before a fork works in parent and child (multiprocessing, data-loader workers)."""
     out = run("""

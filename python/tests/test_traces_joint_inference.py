@@ -80,6 +80,7 @@ def same(expected: Any, actual: Any) -> bool:
 
 
 @pytest.mark.parametrize("trace", EDGE, ids=lambda t: t["case"])
+# JI-5.1, JI-5.2, JI-6.3
 def test_edge(trace: Dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.bin").write_bytes(b"m")
@@ -256,6 +257,7 @@ def exchange(port: int, recorded: Dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("trace", SERVER, ids=lambda t: t["case"])
+# JI-2.4, JI-3.4
 def test_server(trace: Dict[str, Any], serve: Any) -> None:
     kind = "echo" if trace["case"] == "server_predict_echo" else trace["big_result"]
     port = serve(BigModel(kind))
@@ -279,6 +281,7 @@ def test_server(trace: Dict[str, Any], serve: Any) -> None:
                 assert answer.getheader(name, "").endswith("/sedna"), where
 
 
+# JI-2.9
 def test_a_broken_model_breaks_one_request_only(serve: Any) -> None:
     port = serve(BigModel(None))
     bad = {"method": "POST", "path": "/sedna/predict", "headers": {"Content-Type": "application/json"}, "body": '{"data": []}'}

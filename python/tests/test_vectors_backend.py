@@ -49,6 +49,7 @@ def test_model_info(row: Dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r["call"] == "set_backend BACKEND_TYPE"], ids=lambda r: str(r["args"]))
+# JI-3.5
 def test_set_backend(row: Dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND_TYPE", row["args"][0])
     backend = set_backend(object())
@@ -66,6 +67,7 @@ def test_set_backend_none_and_defaults() -> None:
         BackendBase(object()).set_weights([])
 
 
+# JI-6.3
 def test_training_methods() -> None:
     """A difference: upstream asks for the fallback method even when it needs none, so fit alone raises there."""
 
@@ -88,6 +90,7 @@ def test_training_methods() -> None:
         BackendBase(object()).train([1])
 
 
+# JI-3.5
 def test_a_missing_framework_costs_a_log_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Upstream's default BACKEND_TYPE is TENSORFLOW, and every job died without TensorFlow."""
     if importlib.util.find_spec("tensorflow") is not None:
@@ -110,6 +113,7 @@ def test_a_missing_framework_costs_a_log_line(monkeypatch: pytest.MonkeyPatch, c
     [("model_url", {"model_url": "M"}), ("path", {"path": "M"}), ("", {}), ("*, model_url=''", {"model_url": "M"}),
      ("**kwargs", {"kwargs": {"model_url": "M"}}), ("path, tag='t'", {"path": "M", "tag": "t"})],
 )
+# JI-3.5
 def test_load_is_called_as_the_estimator_takes_it(signature: str, got: Dict[str, Any], tmp_path: Path) -> None:
     calls: List[Dict[str, Any]] = []
     scope: Dict[str, Any] = {"calls": calls}
@@ -136,6 +140,7 @@ def test_save_and_report(tmp_path: Path) -> None:
     assert (tmp_path / "copy.bin").read_text() == "model"
 
 
+# JI-3.5
 def test_onnx_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")

@@ -39,6 +39,7 @@ def _transformers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r["call"] == "construct"], ids=lambda r: str(r["kwargs"]))
+# JI-6.3
 def test_construct(row: Dict[str, Any]) -> None:
     if row["error"]:
         with pytest.raises((RuntimeError, ValueError)) as caught:
@@ -52,6 +53,7 @@ def test_construct(row: Dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r["call"].startswith("threshold=")], ids=lambda r: f"{r['call']}-{r['args']}")
+# JI-4.1
 def test_rule(row: Dict[str, Any]) -> None:
     router = BertRouterFilter(threshold=row["call"].split("=")[1].strip("'"))
     router.classifier.scores = {"LABEL_0": row["args"][0]["label_0"], "LABEL_1": row["args"][0]["label_1"]}

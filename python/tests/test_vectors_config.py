@@ -19,6 +19,7 @@ CONFIG = rows("config_and_class_factory")
 
 
 @pytest.mark.parametrize("row", CONTEXT, ids=lambda r: f"{r['call']}-{r['args']}"[:70])
+# JI-6.3
 def test_context(row: Dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     if len(row["args"]) == 1:  # a name that is no text
         with pytest.raises(TypeError):
@@ -33,6 +34,7 @@ def test_context(row: Dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
         assert Context.get_algorithm_from_api(row["args"][1], **row["args"][2]) == row["result"]
 
 
+# JI-6.3
 def test_every_config_vector_has_a_check(tmp_path: Any) -> None:
     """Walks the file in order: each call is either checked here or below."""
     unknown = {r["call"] for r in CONFIG} - set(CHECKED) - {"BaseConfig()[item]", "BaseConfig().get(item)", "BaseConfig.item",
@@ -41,6 +43,7 @@ def test_every_config_vector_has_a_check(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in CONFIG if r["call"] == "Config"], ids=lambda r: str(r)[:60])
+# JI-6.3
 def test_config(row: Dict[str, Any]) -> None:
     assert Config(*row["args"]) == row["result"]
 
@@ -122,6 +125,7 @@ def test_base_config_object(monkeypatch: pytest.MonkeyPatch) -> None:
         vars(config).clear()
 
 
+# JI-6.4
 def test_base_config_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is read when asked, not at import (a difference: upstream reads it once)."""
     assert BaseConfig.lc_server == "http://127.0.0.1:9100"
@@ -133,6 +137,7 @@ def test_base_config_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("row", [r for r in CONFIG if r["call"] in ("get_cls", "is_exists")],
                          ids=lambda r: f"{r['call']}-{r['args']}")
+# JI-6.3
 def test_class_factory_lookup(row: Dict[str, Any]) -> None:
     import sedna  # noqa: F401  (registers the presets)
 
@@ -148,6 +153,7 @@ def test_class_factory_lookup(row: Dict[str, Any]) -> None:
         assert ClassFactory.get_cls(*row["args"]).__name__ == row["result"]
 
 
+# JI-6.3
 def test_class_factory_registration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ClassFactory, "__registry__", {k: dict(v) for k, v in ClassFactory.__registry__.items()})
     assert ClassFactory.register(ClassType.GENERAL, "n")(int) is int

@@ -46,6 +46,7 @@ def run(row: Dict[str, Any], call: Any) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in TXT if r["call"] == "parse"], ids=lambda r: str(r["args"]))
+# JI-6.3
 def test_txt(row: Dict[str, Any], tmp_path: Path) -> None:
     text, data_type, options = row["args"]
     path = tmp_path / "f.txt"
@@ -127,6 +128,7 @@ def test_base_data_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in JSON6 if r["call"] == "JsonlDataParse"], ids=lambda r: str(r["args"]))
+# JI-6.3
 def test_jsonl(row: Dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
     path.write_text(row["args"][0])
@@ -141,6 +143,7 @@ def test_jsonl(row: Dict[str, Any], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", [r for r in JSON6 if r["call"] == "JSONMetaDataParse"], ids=lambda r: str(r["args"])[:60])
 @pytest.mark.parametrize("as_list", [True, False])
+# JI-6.3
 def test_json_meta(row: Dict[str, Any], as_list: bool, tmp_path: Path) -> None:
     meta, entries = row["args"]
     (tmp_path / "metadata.json").write_text(json.dumps(meta))
@@ -180,6 +183,7 @@ def test_json_annotations(tmp_path: Path) -> None:
     assert source.y[1].shape == (0, 5)
 
 
+# JI-6.3
 def test_index(tmp_path: Path) -> None:
     (tmp_path / "i.txt").write_text("img/a.png lab/a.png\n/abs/b.png /abs/l.png\n")
     source = IndexDataParse("train")
@@ -213,6 +217,7 @@ def expected_values(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("row", [r for r in CSV if r["call"] == "parse"], ids=lambda r: str(r["args"])[:80])
+# JI-6.3
 def test_csv(row: Dict[str, Any], tmp_path: Path, pandas: Any) -> None:
     text, data_type, options = row["args"]
     path = tmp_path / "f.csv"

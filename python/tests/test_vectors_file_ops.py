@@ -31,6 +31,7 @@ def placed(value: Any, work: Path) -> Any:
 
 
 @pytest.mark.parametrize("row", [r for r in FILE_OPS if r["call"] in PURE], ids=lambda r: f"{r['call']}-{r['args']}")
+# JI-6.3
 def test_pure(row: Dict[str, Any], work: Path) -> None:
     function = getattr(FileOps, row["call"])
     args = placed(row["args"], work)
@@ -45,6 +46,7 @@ def test_pure(row: Dict[str, Any], work: Path) -> None:
             assert not path or path.startswith("s3://") or os.path.exists(path)
 
 
+# JI-6.3
 def test_download_local(work: Path) -> None:
     source, target = str(work / "hash.bin"), str(work / "dl" / "out.bin")
     assert FileOps.download(source, target) == target
@@ -61,6 +63,7 @@ def test_download_local(work: Path) -> None:
     assert Path(FileOps.download(source)).read_bytes() == b"abc"
 
 
+# JI-6.3
 def test_upload_local(work: Path) -> None:
     for name in ("up1.bin", "up2.bin"):
         (work / name).write_bytes(b"x")
@@ -90,6 +93,7 @@ def test_objects(work: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/m.pkl", "https://h/m.pkl", "s3://b/m.pkl"])
+# JI-6.5
 def test_no_pickle_from_a_network(url: str) -> None:
     with pytest.raises(PermissionError, match="never loaded from a network"):
         FileOps.load(url)
@@ -115,6 +119,7 @@ def test_google_storage_says_that_it_is_not_supported(work: Path) -> None:
         FileOps.upload(str(work / "hash.bin"), "gs://b/k")
 
 
+# JI-6.5
 def test_archives_stay_in_their_folder(work: Path) -> None:
     good, bad = work / "good.zip", work / "bad.zip"
     with zipfile.ZipFile(good, "w") as archive:

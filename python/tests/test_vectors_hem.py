@@ -48,6 +48,7 @@ def cases(name: str) -> List[Tuple[Dict[str, Any], Any, Any]]:
 
 
 @pytest.mark.parametrize("name", ["Threshold", "CrossEntropy", "IBT", "CloudOnly", "EdgeOnly"])
+# JI-4.1
 def test_decisions(name: str) -> None:
     same = 0
     for parameters, given, expected in cases(name):
@@ -61,6 +62,7 @@ def test_decisions(name: str) -> None:
     assert same > 25
 
 
+# JI-4.1
 def test_arrays_are_judged_as_lists_are() -> None:
     """A difference: upstream raises on arrays, whose truth value is ambiguous."""
     scores = np.array([[0.0, 0, 1, 1, 0.3, 1], [0.0, 0, 1, 1, 0.9, 1]])
@@ -76,6 +78,7 @@ def test_arrays_are_judged_as_lists_are() -> None:
         assert hem.MSPFilter(0.5)(np.array([1, 0, 0], dtype=dtype)) is False
 
 
+# JI-4.1
 def test_random_draws_from_pythons_generator() -> None:
     for each in DATA["filters"]["Random"]["seeded"]:
         parameters = value(each["parameters"])
@@ -95,6 +98,7 @@ def test_random_draws_from_pythons_generator() -> None:
 
 
 @pytest.mark.parametrize("name", ["Threshold", "CrossEntropy", "IBT", "CloudOnly", "EdgeOnly"])
+# JI-4.1
 def test_construction(name: str) -> None:
     cls = ClassFactory.get_cls(ClassType.HEM, name)
     for each in DATA["filters"][name]["construct"]:
@@ -112,6 +116,7 @@ def test_construction(name: str) -> None:
                 assert actual == expected or (actual != actual and expected != expected)
 
 
+# JI-4.2
 def test_new_filters() -> None:
     z, p = [2, 1, 0.1], [0.6590011389, 0.2424329707, 0.0985658904]
     assert hem.MSPFilter().score(p) == pytest.approx(0.3409988611)
@@ -122,6 +127,7 @@ def test_new_filters() -> None:
     assert hem.MSPFilter(threshold=0.34)(p) and not hem.MSPFilter(threshold="0.35")(p)
 
 
+# JI-4.4
 def test_every_filter_of_the_core_is_registered() -> None:
     for name in native.filter_names():
         assert ClassFactory.is_exists(ClassType.HEM, name), name
@@ -132,6 +138,7 @@ def test_filters_travel() -> None:
     assert made.threshold == 0.3 and made([0.5, 0.5]) is True
 
 
+# JI-4.5, JI-7.11
 def test_errors_name_the_parameter() -> None:
     with pytest.raises(ValueError, match="'x'"):
         hem.ThresholdFilter(threshold="x")
@@ -141,6 +148,7 @@ def test_errors_name_the_parameter() -> None:
         ClassFactory.get_cls(ClassType.HEM, "NoSuch")
 
 
+# JI-4.4
 def test_users_own_filter() -> None:
     @ClassFactory.register(ClassType.HEM, alias="Mine")
     class Mine(hem.BaseFilter):

@@ -36,6 +36,7 @@ def digit_model(path: Path) -> None:
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
+# JI-6.1
 def test_installed_package_builds_and_runs_the_example(tmp_path):
     prefix, build = tmp_path / "prefix", tmp_path / "build"
     run("cmake", "--install", str(ROOT / "build" / "release"), "--prefix", str(prefix))
@@ -49,6 +50,7 @@ def test_installed_package_builds_and_runs_the_example(tmp_path):
     assert out.strip() == "digit 4, answered by the edge (easy)"
 
 
+# JI-6.1
 def test_the_example_is_thirty_lines():
     lines = (ROOT / "examples" / "cpp" / "joint_inference.cpp").read_text().splitlines()
     code = [x for x in lines if x.strip() and not x.startswith("//")]

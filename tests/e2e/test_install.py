@@ -41,6 +41,7 @@ def wheel(tmp_path_factory) -> Path:
     return found
 
 
+# JI-6.2
 def test_wheel_is_small_typed_and_needs_numpy_only(wheel):
     assert wheel.stat().st_size < 15e6
     with zipfile.ZipFile(wheel) as archive:
@@ -52,6 +53,7 @@ def test_wheel_is_small_typed_and_needs_numpy_only(wheel):
     assert [x.split()[1].split(">")[0].split("<")[0] for x in needed] == ["numpy"]
 
 
+# JI-6.2
 def test_installed_package_imports_quickly_and_starts_no_thread(wheel, tmp_path):
     venv.create(tmp_path / "v", with_pip=False, system_site_packages=False)
     python = tmp_path / "v" / "bin" / "python"

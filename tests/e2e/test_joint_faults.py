@@ -90,6 +90,7 @@ def metrics(worker: Worker) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"^(sedna_ji\S+) (\S+)$", text, re.MULTILINE)}
 
 
+# JI-5.12
 def test_hard_samples_go_to_the_cloud_and_counters_add_up(folder):
     with cloud_worker(folder) as cloud:
         records, said = stream(folder, cloud.port)
@@ -103,6 +104,7 @@ def test_hard_samples_go_to_the_cloud_and_counters_add_up(folder):
     assert "samples=200 edge=150 cloud=50 hard=50" in said
 
 
+# JI-7.1
 def test_no_cloud_at_all(folder):
     start = time.monotonic()
     records, said = stream(folder, free_port())
@@ -114,6 +116,7 @@ def test_no_cloud_at_all(folder):
     assert "edge=200 cloud=0 hard=50" in said
 
 
+# JI-7.2
 def test_a_hung_cloud_costs_the_deadline_at_most(folder):
     with cloud_worker(folder) as cloud:
         os.kill(cloud.process.pid, signal.SIGSTOP)
@@ -127,6 +130,7 @@ def test_a_hung_cloud_costs_the_deadline_at_most(folder):
     assert {r["reason"] for r in records if r["hard"]} <= {"deadline", "breaker"}
 
 
+# JI-5.12, JI-7.5
 def test_cloud_killed_and_back_under_load(folder):
     """kill -9 under load: every sample is answered, and the breaker closes by itself once the cloud is back."""
     port = free_port()
@@ -180,6 +184,7 @@ def test_cloud_killed_and_back_under_load(folder):
         assert counted['sedna_ji_requests_total{decision="cloud",reason="hard"}'] == answered.count("hard")
 
 
+# JI-7.6
 def test_edge_killed_in_mid_call_leaves_the_cloud_well(folder):
     with cloud_worker(folder) as cloud:
         command = [str(WORKER), *edge_arguments(folder, cloud.port), "--source", f"npz:{folder / 'samples.npz'}",
@@ -194,6 +199,7 @@ def test_edge_killed_in_mid_call_leaves_the_cloud_well(folder):
         assert sum(r["cloud"] is not None for r in records) == 50
 
 
+# JI-4.7
 def test_a_calibration_for_another_model_is_refused(folder):
     calibration = folder / "calibration.json"
     subprocess.run(
@@ -218,6 +224,7 @@ def test_a_calibration_for_another_model_is_refused(folder):
         ([], {"SEDNA_CLOUD_DEADLINE_MS": "soon"}, "SEDNA_CLOUD_DEADLINE_MS"),
     ],
 )
+# JI-7.11
 def test_wrong_configuration_names_the_field(folder, arguments, environment, expected):
     base = ["edge", "--model", f"small={folder / 'edge.onnx'}", "--cloud", "127.0.0.1:1"]
     if "--source" not in arguments:
@@ -257,6 +264,7 @@ def local_controller() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         server.server_close()
 
 
+# JI-5.13
 def test_report_to_the_local_controller_as_recorded(folder):
     with local_controller() as (origin, reports), cloud_worker(folder) as cloud:
         stream(folder, cloud.port, env={"LC_SERVER": origin, "WORKER_NAME": "edgeworker-abcde", "NAMESPACE": "default",

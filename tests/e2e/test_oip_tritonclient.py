@@ -76,6 +76,7 @@ def tensor(name: str, value: np.ndarray, *, binary: bool = True) -> triton.Infer
 ROWS = np.array([[1, 2], [3, -4.5]], np.float32)
 
 
+# JI-2.1
 def test_health_and_documents(client: triton.InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
@@ -96,6 +97,7 @@ def test_health_and_documents(client: triton.InferenceServerClient) -> None:
 
 @pytest.mark.parametrize("binary_in", [True, False])
 @pytest.mark.parametrize("binary_out", [True, False, None])
+# JI-2.1
 def test_infer(client: triton.InferenceServerClient, binary_in: bool, binary_out: bool | None) -> None:
     outputs = None if binary_out is None else [triton.InferRequestedOutput("y", binary_data=binary_out)]
     result = client.infer("twice", [tensor("x", ROWS, binary=binary_in)], outputs=outputs, request_id="r 7")
@@ -106,6 +108,7 @@ def test_infer(client: triton.InferenceServerClient, binary_in: bool, binary_out
 
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+# JI-2.3
 def test_compressed(client: triton.InferenceServerClient, algorithm: str) -> None:
     result = client.infer(
         "twice",
@@ -117,12 +120,14 @@ def test_compressed(client: triton.InferenceServerClient, algorithm: str) -> Non
 
 
 @pytest.mark.parametrize("binary", [True, False])
+# JI-2.1
 def test_strings(client: triton.InferenceServerClient, binary: bool) -> None:
     texts = np.array([b"cat", b"", "é中".encode()], object)
     result = client.infer("echo", [tensor("text", texts, binary=binary)])
     assert result.as_numpy("same").tolist() == texts.tolist()
 
 
+# JI-2.1
 def test_two_inputs_one_output_asked_for(client: triton.InferenceServerClient) -> None:
     a, b = np.array([5, 6, 7], np.int32), np.array([1, 2, 3], np.int32)
     wanted = [triton.InferRequestedOutput("difference")]
@@ -131,6 +136,7 @@ def test_two_inputs_one_output_asked_for(client: triton.InferenceServerClient) -
     assert result.as_numpy("sum") is None
 
 
+# JI-2.2
 def test_large_tensor_behind_unaligned_json(client: triton.InferenceServerClient) -> None:
     """The stock client's JSON part has any length: the tensor behind it is still used rightly."""
     rng = np.random.default_rng(1)
@@ -139,6 +145,7 @@ def test_large_tensor_behind_unaligned_json(client: triton.InferenceServerClient
         np.testing.assert_array_equal(client.infer("twice", [tensor("x", value)]).as_numpy("y"), value * 2)
 
 
+# JI-2.1
 def test_asynchronous_calls(worker: Worker) -> None:
     with triton.InferenceServerClient(f"127.0.0.1:{worker.port}", concurrency=4) as client:
         calls = [client.async_infer("twice", [tensor("x", ROWS + i)]) for i in range(32)]
@@ -146,6 +153,7 @@ def test_asynchronous_calls(worker: Worker) -> None:
             np.testing.assert_array_equal(call.get_result().as_numpy("y"), (ROWS + i) * 2)
 
 
+# JI-2.1, JI-2.11
 def test_statistics_count_what_happened(client: triton.InferenceServerClient) -> None:
     def count() -> tuple[int, int, int]:
         stats = client.get_inference_statistics("twice")["model_stats"][0]
@@ -168,6 +176,7 @@ def test_statistics_count_what_happened(client: triton.InferenceServerClient) ->
         ("twice", "", np.zeros((1, 3), np.float32), "takes the shape [-1, 2], got [1, 3]"),
     ],
 )
+# JI-2.10
 def test_errors_say_what_is_wrong(
     client: triton.InferenceServerClient, model: str, version: str, value: np.ndarray, message: str
 ) -> None:
@@ -177,6 +186,7 @@ def test_errors_say_what_is_wrong(
     assert error.value.status() == ("404" if "no" in message.split()[0] else "400")
 
 
+# JI-2.10
 def test_unknown_output_and_input(client: triton.InferenceServerClient) -> None:
     with pytest.raises(InferenceServerException, match="nope"):
         client.infer("twice", [tensor("x", ROWS)], outputs=[triton.InferRequestedOutput("nope")])
@@ -184,6 +194,7 @@ def test_unknown_output_and_input(client: triton.InferenceServerClient) -> None:
         client.infer("twice", [tensor("z", ROWS)])
 
 
+# JI-2.8
 def test_repository(client: triton.InferenceServerClient) -> None:
     states = {entry["name"]: entry["state"] for entry in client.get_model_repository_index()}
     assert states["later"] == "UNAVAILABLE"
@@ -197,6 +208,7 @@ def test_repository(client: triton.InferenceServerClient) -> None:
             client.load_model(name)
 
 
+# JI-2.10
 def test_what_is_not_there_is_501(client: triton.InferenceServerClient) -> None:
     for call in (client.get_log_settings, client.get_trace_settings, client.get_system_shared_memory_status):
         with pytest.raises(InferenceServerException) as error:
@@ -215,6 +227,7 @@ def post(worker: Worker, path: str, document: object) -> tuple[int, dict]:
         return error.code, json.load(error)
 
 
+# JI-2.4
 def test_json_route_beside_the_protocol(worker: Worker) -> None:
     assert post(worker, "/sedna/predict", {"data": ROWS.tolist()}) == (200, {"result": (ROWS * 2).tolist()})
     status, body = post(worker, "/sedna/predict", {"data": [[1, 2, 3]]})
@@ -222,6 +235,7 @@ def test_json_route_beside_the_protocol(worker: Worker) -> None:
     assert "[1, 3]" in body["detail"][0]["msg"]
 
 
+# JI-2.11
 def test_metrics_have_the_names_that_dashboards_know(worker: Worker, client: triton.InferenceServerClient) -> None:
     client.infer("twice", [tensor("x", ROWS)])
     with urllib.request.urlopen(worker.origin + "/metrics", timeout=20) as response:
@@ -230,6 +244,7 @@ def test_metrics_have_the_names_that_dashboards_know(worker: Worker, client: tri
         assert f'{name}{{model="twice",version="1"}}' in text
 
 
+# JI-2.8
 def test_sigterm_ends_it_with_status_0(tmp_path: Path) -> None:
     with sedna_worker("infer", "--model", doubling(tmp_path / "m.onnx"), "--port", "0") as running:
         running.process.terminate()
@@ -237,6 +252,7 @@ def test_sigterm_ends_it_with_status_0(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", None])
+# JI-7.10
 def test_a_wrong_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     import subprocess
 

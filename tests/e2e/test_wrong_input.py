@@ -106,6 +106,7 @@ CALIBRATE = ["calibrate", "--model", "small=edge.onnx", "--data", "npz:good.npz"
         ([*CALIBRATE, "--ratio", "0.1", "--out", "/nosuch/out"], 1, "/nosuch/out: cannot be written"),
     ],
 )
+# JI-7.10, JI-7.11, JI-7.12
 def test_is_named(folder: Path, arguments: list[str], status: int, said: str) -> None:
     done = run(folder, *arguments)
     assert said in done.stderr + done.stdout, done.stderr
@@ -114,6 +115,7 @@ def test_is_named(folder: Path, arguments: list[str], status: int, said: str) ->
 
 @pytest.mark.parametrize(
     "cloud", ["127.0.0.1:", ":5000", ":", "127.0.0.1:http", "127.0.0.1:70000", "http://127.0.0.1", "a b", "[::1"])
+# JI-7.11
 def test_a_cloud_that_is_no_address_is_refused(folder: Path, cloud: str) -> None:
     done = run(folder, "edge", "--model", "small=edge.onnx", *SOURCE, "--cloud", cloud)
     assert done.returncode == 2
@@ -132,6 +134,7 @@ def test_a_cloud_that_is_no_address_is_refused(folder: Path, cloud: str) -> None
         ("SEDNA_CALIBRATION", "nosuch.json", "nosuch.json: cannot be opened"),
     ],
 )
+# JI-7.11
 def test_a_wrong_variable_is_named(folder: Path, variable: str, value: str, said: str) -> None:
     done = run(folder, "edge", "--model", "small=edge.onnx", *SOURCE, **{variable: value})
     assert said in done.stderr
@@ -139,6 +142,7 @@ def test_a_wrong_variable_is_named(folder: Path, variable: str, value: str, said
 
 
 @pytest.mark.parametrize("place", ["/nosuch", "edge.onnx"])
+# JI-3.7
 def test_without_onnxruntime_it_says_where_it_looked(folder: Path, place: str) -> None:
     done = run(folder, "infer", "--model", "edge.onnx", "--port", "0", SEDNA_ONNXRUNTIME=place)
     assert done.returncode == 1
@@ -146,6 +150,7 @@ def test_without_onnxruntime_it_says_where_it_looked(folder: Path, place: str) -
         assert said in done.stderr
 
 
+# JI-7.16
 def test_samples_that_the_cloud_did_not_answer_are_explained(folder: Path) -> None:
     with sedna_worker("infer", "--model", f"big={folder / 'cloud.onnx'}", "--port", "0", "--no-access-log") as cloud:
         done = run(folder, "edge", "--model", "small=edge.onnx", "--cloud", f"127.0.0.1:{cloud.port}", "--cloud-model",
@@ -162,6 +167,7 @@ def guarded(folder: Path) -> Iterator[tuple[str, list[str]]]:
         yield worker.origin, worker.lines
 
 
+# JI-1.20, JI-7.13
 def test_the_access_log_names_the_request_and_never_the_token(guarded: tuple[str, list[str]]) -> None:
     origin, lines = guarded
     request = urllib.request.Request(f"{origin}/v2", headers={"Authorization": f"Bearer {TOKEN}", "X-Request-Id": "order-66"})

@@ -41,6 +41,7 @@ def test_a_tree_in_order_has_no_findings(tree: Path) -> None:
     assert check(tree) == []
 
 
+# JI-8.4
 def test_including_upwards_is_found(tree: Path) -> None:
     write(tree / "src/sedna/base/a.cpp", '  #  include "sedna/net/n.hpp"\n')
     assert check(tree) == ["src/sedna/base/a.cpp: may not include sedna/net/n.hpp: base does not depend on net"]
@@ -56,6 +57,7 @@ def test_only_tests_may_use_test_modules(tree: Path) -> None:
     ]
 
 
+# JI-8.4
 def test_private_headers_stay_private(tree: Path) -> None:
     write(tree / "src/sedna/net/n.cpp", '#include "sedna/base/private.hpp"\n')
     write(tree / "src/sedna/base/a.hpp", '#include "sedna/base/private.hpp"\n')
@@ -90,5 +92,6 @@ def test_dependencies_of_dependencies_are_allowed() -> None:
     assert closure(read_layers("a:\nb: a\nc: b\n"))["c"] == {"a", "b", "c"}
 
 
+# JI-8.4
 def test_this_repository_is_in_order() -> None:
     assert check(ROOT) == []

@@ -17,6 +17,7 @@ def package(name: str, version: str, digest: str) -> dict:
     }
 
 
+# JI-8.2
 def test_names_are_normalised_sorted_and_pinned() -> None:
     report = {"install": [package("Zope.Event", "1", "bb"), package("ml_dtypes", "2.0", "aa")]}
     assert lock(report) == "ml-dtypes==2.0 \\\n    --hash=sha256:aa\nzope-event==1 \\\n    --hash=sha256:bb\n"

@@ -25,6 +25,7 @@ def run(folder: Path, script: str, *args: str, **env: str) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
+# JI-6.8
 def test_at_most_five_changed_lines(name):
     folder = ROOT / "examples" / name
     stock, joint = ((folder / f).read_text().splitlines() for f in ("stock.py", "joint.py"))
@@ -36,6 +37,7 @@ def test_at_most_five_changed_lines(name):
 
 
 @pytest.mark.parametrize("name", CASES)
+# JI-6.8
 def test_the_joint_script_is_better_than_the_stock_one(name, tmp_path):
     module, backend, extension = CASES[name]
     if importlib.util.find_spec(module) is None:

@@ -36,6 +36,7 @@ def save_model(path, bias: list[float]) -> None:
     mindspore.save_checkpoint(model, str(path))
 
 
+# JI-3.5
 def test_estimator_class_on_both_sides(tmp_path, monkeypatch):
     import textwrap
 
@@ -56,5 +57,6 @@ def test_estimator_class_on_both_sides(tmp_path, monkeypatch):
     assert final == cloud_answer
 
 
+# JI-6.7
 def test_import_orders():
     check_import_orders("mindspore")

@@ -20,6 +20,7 @@ def digits():
     return (data.data / 16).astype(np.float32), data.target
 
 
+# JI-3.5
 def test_scikit_learn_estimator(digits, tmp_path, monkeypatch):
     from sklearn.linear_model import LogisticRegression
 
@@ -37,6 +38,7 @@ def test_scikit_learn_estimator(digits, tmp_path, monkeypatch):
     assert right > 85
 
 
+# JI-3.5
 def test_onnx_file_as_estimator(digits, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     skl2onnx = pytest.importorskip("skl2onnx")
@@ -57,5 +59,6 @@ def test_onnx_file_as_estimator(digits, tmp_path, monkeypatch):
         assert np.allclose(service.inference(x[None])[1], model.predict_proba(x[None]), atol=1e-5)
 
 
+# JI-6.7
 def test_import_orders():
     check_import_orders("sklearn")

@@ -32,6 +32,7 @@ def make_model(bias: list[float]) -> keras.Model:
 
 
 @pytest.mark.parametrize("backend", ["KERAS", "TENSORFLOW"])
+# JI-3.5
 def test_bare_model_and_saved_model(tmp_path, monkeypatch, backend):
     edge_file, cloud_file = tmp_path / "edge.weights.h5", tmp_path / "cloud.keras"
     make_model([0.1, 0.0, 0.0]).save_weights(edge_file)
@@ -48,6 +49,7 @@ def test_bare_model_and_saved_model(tmp_path, monkeypatch, backend):
     assert final == cloud_answer
 
 
+# JI-6.7
 def test_import_orders():
     pytest.importorskip("tensorflow")
     check_import_orders("tensorflow")

@@ -28,6 +28,7 @@ def make_model(bias: list[float]) -> torch.nn.Module:
     return model
 
 
+# JI-3.5
 def test_bare_module_on_both_sides(tmp_path, monkeypatch):
     edge_file, cloud_file = tmp_path / "edge.pt", tmp_path / "cloud.pt"
     torch.save(make_model([0.1, 0.0, 0.0]).state_dict(), edge_file)
@@ -60,10 +61,12 @@ def test_estimator_that_loads_itself_is_called_as_it_takes(tmp_path, monkeypatch
     assert service.inference(np.ones((1, 4), np.float32))[1][0] > 0.99
 
 
+# JI-6.7
 def test_import_orders():
     check_import_orders("torch")
 
 
+# JI-6.6
 def test_data_loader_workers_fork_beside_a_live_service():
     out = run_fresh("""
         import numpy as np, torch

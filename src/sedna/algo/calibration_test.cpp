@@ -25,6 +25,7 @@ using Right = std::vector<std::uint8_t>;
 const std::vector<double> kLogits{2, 0, 0, 3, 1, 0, 1, 2, 0, 4, 0, 1};
 const std::vector<std::int64_t> kLabels{0, 0, 0, 2};
 
+// JI-4.6
 TEST(Temperature, MinimisesTheLikelihood) {
   const LabelledRows rows{kLogits, 3, kLabels};
   EXPECT_NEAR(negative_log_likelihood(rows, 1), 1.2207201635, 5e-11);
@@ -34,6 +35,7 @@ TEST(Temperature, MinimisesTheLikelihood) {
   EXPECT_NEAR(fit.nll_after, 0.9895065222, 5e-11);
 }
 
+// JI-4.6
 TEST(Temperature, FitsProbabilitiesAsLogits) {
   std::vector<double> probabilities(kLogits.size());
   for (std::size_t i = 0; i < 4; ++i) {
@@ -55,6 +57,7 @@ TEST(Temperature, StaysWithinItsBounds) {
   EXPECT_TRUE(std::isfinite(fit_temperature({masked, 2, labels}).nll_after));
 }
 
+// JI-4.6
 TEST(CalibrationError, ComparesConfidenceWithAccuracy) {
   const std::vector<double> confidence{.95, .9, .8, .7, .6, .55};
   const Right right{1, 1, 0, 1, 0, 1};
@@ -70,6 +73,7 @@ TEST(Quantile, IsTypeSeven) {
   EXPECT_DOUBLE_EQ(quantile(sorted, 1), 8);
 }
 
+// JI-4.6
 TEST(ThresholdForRatio, SendsThatShare) {
   std::vector<double> scores(100);
   std::iota(scores.begin(), scores.end(), 0);
@@ -81,6 +85,7 @@ TEST(ThresholdForRatio, SendsThatShare) {
   EXPECT_THROW(threshold_for_ratio({}, 0.1), Error);
 }
 
+// JI-4.6
 TEST(ThresholdForAccuracy, SendsAsLittleAsWillDo) {
   //                               hardest …                       easiest
   const std::vector<double> scores{.9, .8, .7, .6, .5, .4, .3, .2, .1, .0};
@@ -101,6 +106,7 @@ TEST(ThresholdForAccuracy, SendsAsLittleAsWillDo) {
   EXPECT_DOUBLE_EQ(all.ratio, .3);
 }
 
+// JI-4.6
 TEST(ThresholdForAccuracy, NeverPartsEqualScores) {
   const std::vector<double> scores{.5, .5, .5, .1};
   const AccuracyChoice choice = threshold_for_accuracy(scores, Right{0, 1, 1, 1}, Right{1, 1, 1, 1}, 1);
@@ -111,6 +117,7 @@ TEST(ThresholdForAccuracy, NeverPartsEqualScores) {
   EXPECT_EQ(whole.threshold, -std::numeric_limits<double>::infinity());
 }
 
+// JI-4.6
 TEST(Conformal, BoundsWhatIsKeptAndWrong) {
   const std::vector<double> confidence{.55, .62, .71, .74, .80, .86, .91, .95, .97, .99};
   const Right right{0, 1, 0, 1, 1, 1, 1, 1, 1, 1};
@@ -120,6 +127,7 @@ TEST(Conformal, BoundsWhatIsKeptAndWrong) {
   EXPECT_EQ(conformal_confidence(confidence, right, 1), .55);
 }
 
+// JI-4.6
 TEST(Chow, WeighsTheCostOfAsking) {
   EXPECT_TRUE(chow_offloads(.6, .3));
   EXPECT_FALSE(chow_offloads(.75, .3));
@@ -153,6 +161,7 @@ CalibrationOptions options_for(CalibrationPolicy policy, double target, std::str
   return options;
 }
 
+// JI-4.6
 TEST(Calibrate, ForARatio) {
   const Samples samples;
   const Calibration c = calibrate(samples.rows(), samples.cloud, options_for(CalibrationPolicy::kRatio, .15));
@@ -169,6 +178,7 @@ TEST(Calibrate, ForARatio) {
   EXPECT_DOUBLE_EQ(filter->threshold().value(), c.threshold);
 }
 
+// JI-4.6
 TEST(Calibrate, ForAnAccuracyWithAFittedTemperature) {
   const Samples samples;
   for (const char* name : {"MSP", "Margin", "Entropy", "TemperatureMSP", "TemperatureEntropy", "CrossEntropy"}) {
@@ -183,6 +193,7 @@ TEST(Calibrate, ForAnAccuracyWithAFittedTemperature) {
   EXPECT_NEAR(std::stod(c.parameters.at("temperature")), c.temperature, 1e-12);
 }
 
+// JI-4.6
 TEST(Calibrate, ForARiskAndForACost) {
   const Samples samples;
   const Calibration risk = calibrate(samples.rows(), {}, options_for(CalibrationPolicy::kConformal, .1));
@@ -197,6 +208,7 @@ TEST(Calibrate, ForARiskAndForACost) {
   EXPECT_THROW(calibrate(samples.rows(), {}, options_for(CalibrationPolicy::kChow, .3, "Margin")), Error);
 }
 
+// JI-4.6
 TEST(Calibrate, ForDetectors) {
   std::vector<std::vector<double>> boxes;
   for (int i = 0; i < 100; ++i) boxes.push_back({i / 100.0, 1});
@@ -209,6 +221,7 @@ TEST(Calibrate, ForDetectors) {
   }
 }
 
+// JI-4.6
 TEST(Calibrate, SaysWhatIsWrong) {
   Samples samples;
   const auto message = [&](std::span<const std::uint8_t> cloud, const CalibrationOptions& options) -> std::string {
@@ -233,6 +246,7 @@ TEST(Calibrate, SaysWhatIsWrong) {
   EXPECT_EQ(parse_calibration_policy("chow"), CalibrationPolicy::kChow);
 }
 
+// JI-4.7
 TEST(CalibrationFile, ReadsWhatWasWrittenAndKnowsItsModel) {
   const Samples samples;
   Calibration c = calibrate(samples.rows(), samples.cloud, options_for(CalibrationPolicy::kRatio, .15));
@@ -263,6 +277,7 @@ TEST(CalibrationFile, ReadsWhatWasWrittenAndKnowsItsModel) {
   EXPECT_THROW(read_calibration(file), Error);
 }
 
+// JI-4.7
 TEST(CalibrationFile, FailsWhereItCannotWriteAndLeavesNothing) {
   const auto folder = std::filesystem::path(testing::TempDir()) / "calibration_folder";
   std::filesystem::create_directories(folder / "taken");
@@ -272,6 +287,7 @@ TEST(CalibrationFile, FailsWhereItCannotWriteAndLeavesNothing) {
   std::filesystem::remove_all(folder);
 }
 
+// JI-4.7
 TEST(CalibrationFile, NamesTheFieldThatIsWrong) {
   const std::string good = calibration_text(Calibration{});
   const auto with = [&](std::string_view from, std::string_view to) {

@@ -28,6 +28,7 @@ void fail_times(CircuitBreaker& breaker, int n, double t) {
   for (int i = 0; i < n; ++i) breaker.failed(breaker.admit(at(t)), at(t));
 }
 
+// JI-5.8
 TEST(CircuitBreaker, OpensOnFiveFailuresInARow) {
   CircuitBreaker breaker(without_luck());
   fail_times(breaker, 4, 0);
@@ -42,6 +43,7 @@ TEST(CircuitBreaker, OpensOnFiveFailuresInARow) {
   EXPECT_TRUE(breaker.would_admit(at(5.1)));
 }
 
+// JI-5.8
 TEST(CircuitBreaker, OpensOnHalfOfTwentyWithinTenSeconds) {
   CircuitBreaker breaker(without_luck());
   for (int i = 0; i < 9; ++i) {
@@ -62,6 +64,7 @@ TEST(CircuitBreaker, OpensOnHalfOfTwentyWithinTenSeconds) {
   EXPECT_EQ(rare.state(), State::kClosed);
 }
 
+// JI-5.8
 TEST(CircuitBreaker, ProbesThenTriesOnceThenCloses) {
   CircuitBreaker breaker(without_luck());
   fail_times(breaker, 5, 0);
@@ -80,6 +83,7 @@ TEST(CircuitBreaker, ProbesThenTriesOnceThenCloses) {
   EXPECT_EQ(breaker.state(), State::kClosed);
 }
 
+// JI-5.8
 TEST(CircuitBreaker, StaysOpenLongerEachTimeUpToTheCap) {
   CircuitBreaker breaker(without_luck());
   fail_times(breaker, 5, 0);
@@ -94,6 +98,7 @@ TEST(CircuitBreaker, StaysOpenLongerEachTimeUpToTheCap) {
   }
 }
 
+// JI-5.8
 TEST(CircuitBreaker, HalfOfTheOpenTimeIsRandom) {
   CircuitBreaker shortest(without_luck(0));
   fail_times(shortest, 5, 0);
@@ -117,6 +122,7 @@ TEST(CircuitBreaker, OutcomesOfAnEarlierStateAreOutOfDate) {
   EXPECT_EQ(breaker.state(), State::kClosed);
 }
 
+// JI-5.8
 TEST(CircuitBreaker, AnAbandonedOrLostProbeDoesNotBlock) {
   CircuitBreaker breaker(without_luck());
   fail_times(breaker, 5, 0);
@@ -129,6 +135,7 @@ TEST(CircuitBreaker, AnAbandonedOrLostProbeDoesNotBlock) {
   EXPECT_EQ(breaker.admit(at(35)).admission, Admission::kTrial);
 }
 
+// JI-5.8
 TEST(CircuitBreaker, LetsExactlyOneThreadProbe) {
   CircuitBreaker breaker(without_luck());
   fail_times(breaker, 5, 0);

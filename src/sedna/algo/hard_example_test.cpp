@@ -16,6 +16,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+// JI-7.11
 TEST(Registry, KnowsThePresetsAndSaysSo) {
   for (const char* name : {"Threshold", "CrossEntropy", "IBT", "Random", "CloudOnly", "EdgeOnly", "BertRouter", "MSP",
                            "Entropy", "TemperatureMSP"}) {
@@ -42,6 +43,7 @@ class OddCount : public HardExampleFilter {
   }
 };
 
+// JI-4.4
 TEST(Registry, TakesFiltersOfUsersAndTheLastOneWins) {
   register_filter("Mine", [](const Parameters&) { return make_filter("CloudOnly", {}); });
   register_filter("Mine", [](const Parameters&) { return std::make_unique<OddCount>(); });
@@ -51,6 +53,7 @@ TEST(Registry, TakesFiltersOfUsersAndTheLastOneWins) {
   EXPECT_FALSE(mine->threshold_as_parameter(0.5).has_value());
 }
 
+// JI-4.5, JI-7.11
 TEST(Parameters, NameTheKeyTheValueAndWhatWouldBeRight) {
   try {
     make_filter("IBT", {{"threshold_img", "high"}});
@@ -68,12 +71,14 @@ TEST(Parameters, NameTheKeyTheValueAndWhatWouldBeRight) {
   EXPECT_EQ(make_filter("MSP", {{"input", "logits"}})->form(), EdgeResult::Form::kLogits);
 }
 
+// JI-4.5
 TEST(Parameters, UnknownOnesAreIgnoredButTold) {
   const auto filter = make_filter("Threshold", {{"treshold", "0.9"}, {"threshold", "0.4"}});
   EXPECT_THAT(filter->ignored_parameters(), ElementsAre("treshold"));
   EXPECT_THAT(make_filter("CloudOnly", {{"threshold", "x"}})->ignored_parameters(), ElementsAre("threshold"));
 }
 
+// JI-4.5
 TEST(Numbers, ReadAsPythonReadsThem) {
   EXPECT_EQ(parse_number(" +0.5\n"), 0.5);
   EXPECT_EQ(parse_number("1_000"), 1000);

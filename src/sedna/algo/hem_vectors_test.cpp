@@ -123,35 +123,41 @@ Counts replay(std::string_view name) {
   return counts;
 }
 
+// JI-4.1
 TEST(HemVectors, ThresholdDecidesAsUpstream) {
   const Counts counts = replay("Threshold");
   EXPECT_EQ(counts.same, 193);
   EXPECT_EQ(counts.upstream_raises, 60);
 }
 
+// JI-4.1
 TEST(HemVectors, CrossEntropyDecidesAsUpstream) {
   const Counts counts = replay("CrossEntropy");
   EXPECT_EQ(counts.same, 95);
   EXPECT_EQ(counts.upstream_raises, 60);
 }
 
+// JI-4.1
 TEST(HemVectors, IbtDecidesAsUpstream) {
   const Counts counts = replay("IBT");
   EXPECT_EQ(counts.same, 253);
   EXPECT_EQ(counts.upstream_raises, 36);
 }
 
+// JI-4.1
 TEST(HemVectors, ConstantFiltersDecideAsUpstream) {
   EXPECT_EQ(replay("CloudOnly").same, 27);
   EXPECT_EQ(replay("EdgeOnly").same, 27);
 }
 
+// JI-4.1
 TEST(HemVectors, BertRouterDecidesAsUpstream) {
   const Counts counts = replay("BertRouter");
   EXPECT_EQ(counts.same, 45);
   EXPECT_EQ(counts.upstream_raises, 5);
 }
 
+// JI-4.1
 TEST(HemVectors, RandomDrawsWhatPythonDraws) {
   int same = 0;
   for (const json::value& each : filter("Random").at("seeded").as_array()) {
@@ -170,6 +176,7 @@ TEST(HemVectors, RandomDrawsWhatPythonDraws) {
   EXPECT_EQ(same, 45);
 }
 
+// JI-4.1
 TEST(HemVectors, ConstructorsAcceptAndRefuseWhatUpstreamDoes) {
   int seen = 0;
   for (const char* name : {"Threshold", "CrossEntropy", "IBT", "CloudOnly", "EdgeOnly", "BertRouter"}) {

@@ -21,6 +21,7 @@ SteadyClock::time_point at(double seconds) {
          std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
 }
 
+// JI-4.8
 TEST(TokenBucket, LetsBurstsThroughAndThenTheRate) {
   TokenBucket bucket(2, 3);
   const std::vector<double> times{0, .1, .2, .3, .8, 1.0, 1.1, 3.0};
@@ -33,6 +34,7 @@ TEST(TokenBucket, LetsBurstsThroughAndThenTheRate) {
   }
 }
 
+// JI-4.8
 TEST(TokenBucket, CountsBytesAsWell) {
   TokenBucket bucket(1000, 4000, at(0));
   EXPECT_TRUE(bucket.try_take(at(0), 3000));
@@ -55,6 +57,7 @@ TEST(TokenBucket, GivesBackAndNeverRunsBackwards) {
   EXPECT_THROW(TokenBucket(std::numeric_limits<double>::quiet_NaN(), 1), Error);
 }
 
+// JI-4.8
 TEST(TokenBucket, NeverGivesMoreThanItHasToManyThreads) {
   TokenBucket bucket(0, 1000);
   std::atomic<int> taken{0};
@@ -68,6 +71,7 @@ TEST(TokenBucket, NeverGivesMoreThanItHasToManyThreads) {
   EXPECT_EQ(taken, 1000);
 }
 
+// JI-4.9
 TEST(TargetRatio, MovesTheThreshold) {
   TargetRatio target({.ratio = .2, .threshold = .5, .step = .05});
   const std::vector<double> scores{.9, .1, .6, .55, .2, .7};
@@ -79,6 +83,7 @@ TEST(TargetRatio, MovesTheThreshold) {
   }
 }
 
+// JI-4.9
 TEST(TargetRatio, HoldsTheRatioWhateverTheScores) {
   TargetRatio target({.ratio = .1, .threshold = .9, .step = .01});
   int hard = 0;
@@ -91,6 +96,7 @@ TEST(TargetRatio, HoldsTheRatioWhateverTheScores) {
   EXPECT_THROW(TargetRatio({.threshold = 2, .high = 1}), Error);
 }
 
+// JI-5.9
 TEST(DeadlineEstimator, IsJacobsons) {
   using Seconds = DeadlineEstimator::Seconds;
   DeadlineEstimator link;
@@ -121,6 +127,7 @@ TEST(DriftPlusPenalty, SpendsWhereItGains) {
   EXPECT_THROW(DriftPlusPenalty(0, 1), Error);
 }
 
+// JI-4.8
 TEST(WantedShare, SaysWhenTheBudgetHoldsBack) {
   WantedShare share;
   for (int i = 0; i < 199; ++i) EXPECT_FALSE(share.record(true, false));

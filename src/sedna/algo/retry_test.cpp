@@ -9,6 +9,7 @@ namespace {
 
 using std::chrono::microseconds;
 
+// JI-5.6
 TEST(RetryThrottle, IsGrpcs) {
   RetryThrottle throttle(4, .5);
   EXPECT_DOUBLE_EQ(throttle.tokens(), 4);
@@ -36,6 +37,7 @@ TEST(RetryThrottle, StaysWithinItsBounds) {
   EXPECT_THROW(RetryThrottle(10, 0), Error);
 }
 
+// JI-5.6
 TEST(RetryBackoff, DrawsFromTheWholeRange) {
   const RetryBackoff backoff;
   EXPECT_EQ(backoff.delay(0, 0), microseconds(0));
@@ -46,6 +48,7 @@ TEST(RetryBackoff, DrawsFromTheWholeRange) {
   EXPECT_EQ(backoff.delay(0, .5, microseconds(1'000'000)), microseconds(1'000'000));  // Retry-After
 }
 
+// JI-5.6
 TEST(RetryBudget, AllowsAFifthButAtLeastThree) {
   RetryBudget budget;
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(budget.try_start_retry());

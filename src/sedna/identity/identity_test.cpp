@@ -39,6 +39,7 @@ TEST(TokenTable, ReadsNamesTokensAndRoles) {
   EXPECT_EQ(table->find(""), nullptr);
 }
 
+// JI-7.13
 TEST(TokenTable, ErrorsNameTheLineAndNeverTheToken) {
   for (const char* bad : {"alice:0123456789abcdef\nbob:short-secret", "alice:0123456789abcdef\n:0123456789abcdeg",
                           "alice:0123456789abcdef\nnonsense-secret", "a:0123456789abcdef\nb:0123456789abcdef"}) {
@@ -50,6 +51,7 @@ TEST(TokenTable, ErrorsNameTheLineAndNeverTheToken) {
   }
 }
 
+// JI-1.15
 TEST(TokenTable, OnlyItsOwnerMayReadTheFile) {
   const Folder folder;
   write_private(folder / "tokens", "alice:" + new_token() + "\n");
@@ -68,6 +70,7 @@ TEST(BearerToken, TakesOnlyItsScheme) {
   EXPECT_FALSE(bearer_token("Bearer  "));
 }
 
+// JI-1.21
 TEST(CertificateAuthority, IssuesWhatTlsContextsTake) {
   const Folder folder;
   const auto authority = CertificateAuthority::open(folder / "ca", "Sedna");

@@ -46,6 +46,7 @@ double milliseconds_since(SteadyClock::time_point start) {
 // What scheduling may add on a loaded machine; the 2 ms of the specification are the benchmark's to hold.
 constexpr double kSlackMs = 300;
 
+// JI-5.3
 TEST(CloudClient, SpeaksOipToOurServers) {
   ImposterServer cloud(test::good_cloud());
   metrics::Registry registry;
@@ -70,6 +71,7 @@ TEST(CloudClient, SpeaksOipToOurServers) {
   EXPECT_EQ(cloud.connections(), 1);
 }
 
+// JI-5.3
 TEST(CloudClient, SpeaksJsonToUpstreamServers) {
   std::string body;
   ImposterServer cloud(Script::serve([&](const ImposterRequest& request) {
@@ -90,6 +92,7 @@ TEST(CloudClient, SpeaksJsonToUpstreamServers) {
   EXPECT_EQ(answer.json.text(), R"({"result":[[0.0,10.0,0.99],[1.0,5.0,0.2]]})");
 }
 
+// JI-5.3
 TEST(CloudClient, SendsAPreparedBodyAsItIs) {
   ImposterServer cloud(Script::serve([](const ImposterRequest& request) {
     return http_answer(200, "{\"result\": \"" + std::to_string(request.body.size()) + "\"}");
@@ -109,6 +112,7 @@ TEST(CloudClient, SendsAPreparedBodyAsItIs) {
   EXPECT_EQ(cloud.requests()[0].body, call.json_body);
 }
 
+// JI-7.1
 TEST(CloudClient, RefusedConnectionsOpenTheBreakerAndThenCostNothing) {
   ImposterServer cloud(test::good_cloud());
   cloud.refuse();
@@ -127,6 +131,7 @@ TEST(CloudClient, RefusedConnectionsOpenTheBreakerAndThenCostNothing) {
   EXPECT_LT(milliseconds_since(start), 1000 * 0.05 + kSlackMs);
 }
 
+// JI-5.8, JI-7.5
 TEST(CloudClient, ClosesByItselfWhenTheCloudIsBack) {
   ImposterServer cloud(test::good_cloud());
   HeldClock clock;
@@ -157,6 +162,7 @@ TEST(CloudClient, ClosesByItselfWhenTheCloudIsBack) {
   EXPECT_EQ(requests[before + 1].target, "/v2");  // what comes back may be another server
 }
 
+// JI-5.4, JI-7.2
 TEST(CloudClient, AHungCloudCostsTheDeadlineAndNoMore) {
   ImposterServer cloud(Script::hang());
   metrics::Registry registry;
@@ -170,6 +176,7 @@ TEST(CloudClient, AHungCloudCostsTheDeadlineAndNoMore) {
   }
 }
 
+// JI-5.4, JI-7.2
 TEST(CloudClient, ADrippingCloudCostsTheDeadlineToo) {
   ImposterServer cloud(test::good_cloud());
   cloud.next(Script::serve(oip_cloud([](const ImposterRequest&) { return std::string(); })));
@@ -192,6 +199,7 @@ struct CutCase {
 /// Of 59 bytes, the last 20 of which are the body.
 class CutAnswers : public ::testing::TestWithParam<CutCase> {};
 
+// JI-7.3
 TEST_P(CutAnswers, AreTransportFailuresNeverAnswers) {
   ImposterServer cloud(Script::cut(http_answer(200, R"({"result":[[1,2,3]]})"), GetParam().bytes, GetParam().reset));
   metrics::Registry registry;
@@ -206,6 +214,7 @@ INSTANTIATE_TEST_SUITE_P(AfterNBytes, CutAnswers,
                          ::testing::Values(CutCase{0, false}, CutCase{1, false}, CutCase{20, true}, CutCase{50, false},
                                            CutCase{58, true}));
 
+// JI-5.12, JI-7.4
 TEST(CloudClient, GarbageIsCountedWithItsReason) {
   const std::vector<std::string> garbage{
       "not http at all\r\n\r\n",
@@ -236,6 +245,7 @@ TEST(CloudClient, GarbageIsCountedWithItsReason) {
   }
 }
 
+// JI-5.7
 TEST(CloudClient, ANoIsNoFailure) {
   ImposterServer cloud(Script::serve(oip_cloud(
       [](const ImposterRequest&) { return http_answer(400, R"({"error":"input x has 2 columns, 64 wanted"})"); })));
@@ -251,6 +261,7 @@ TEST(CloudClient, ANoIsNoFailure) {
   EXPECT_EQ(client.breaker_state(), BreakerState::kClosed);
 }
 
+// JI-5.7
 TEST(CloudClient, NoSuchModelSaysSo) {
   ImposterServer cloud(test::good_cloud());
   metrics::Registry registry;
@@ -263,6 +274,7 @@ TEST(CloudClient, NoSuchModelSaysSo) {
   EXPECT_FALSE(answer.uploaded);
 }
 
+// JI-5.6
 TEST(CloudClient, OverloadIsRetriedOnceAfterTheTimeItAskedFor) {
   std::atomic<int> calls{0};
   ImposterServer cloud(Script::serve(oip_cloud([&](const ImposterRequest&) {
@@ -277,6 +289,7 @@ TEST(CloudClient, OverloadIsRetriedOnceAfterTheTimeItAskedFor) {
   EXPECT_GE(milliseconds_since(start), 1000);
 }
 
+// JI-5.4
 TEST(CloudClient, NoRetryBeyondTheDeadline) {
   ImposterServer cloud(Script::serve(oip_cloud(
       [](const ImposterRequest&) { return http_answer(503, R"({"error":"queue full"})", "Retry-After: 3600\r\n"); })));
@@ -289,6 +302,7 @@ TEST(CloudClient, NoRetryBeyondTheDeadline) {
   EXPECT_LT(milliseconds_since(start), 1500);
 }
 
+// JI-5.6
 TEST(CloudClient, WhatMayHaveRunIsNotRepeated) {
   std::atomic<int> calls{0};
   ImposterServer cloud(Script::serve(oip_cloud([&](const ImposterRequest&) {
@@ -303,6 +317,7 @@ TEST(CloudClient, WhatMayHaveRunIsNotRepeated) {
   EXPECT_EQ(calls, 1);
 }
 
+// JI-5.5, JI-7.5
 TEST(CloudClient, ARestartedCloudIsFoundAgainWithoutALostSample) {
   ImposterServer cloud(test::good_cloud());
   metrics::Registry registry;
@@ -312,6 +327,7 @@ TEST(CloudClient, ARestartedCloudIsFoundAgainWithoutALostSample) {
   EXPECT_TRUE(client.ask(sample_call()).ok());
 }
 
+// JI-5.11
 TEST(CloudClient, AsyncAnswersEveryCallOnceAndBoundsTheQueue) {
   std::mutex mutex;
   std::condition_variable changed;
@@ -346,6 +362,7 @@ TEST(CloudClient, AsyncAnswersEveryCallOnceAndBoundsTheQueue) {
   EXPECT_GE(seen[CloudStatus::kAnswered], 5);
 }
 
+// JI-6.6
 TEST(CloudClient, AForkedChildAsksOnItsOwn) {
   if (test::kNoFork != nullptr) GTEST_SKIP() << test::kNoFork;
   ImposterServer cloud(test::good_cloud());
@@ -374,6 +391,7 @@ TEST(CloudClient, AForkedChildAsksOnItsOwn) {
   EXPECT_TRUE(ask_async());
 }
 
+// JI-6.4
 TEST(CloudClientOptions, FromTheEnvironmentOfAPod) {
   using Variables = std::map<std::string, std::string, std::less<>>;
   const auto options = [](Variables variables) {

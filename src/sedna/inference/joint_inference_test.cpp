@@ -51,6 +51,7 @@ struct Rig {
   JointInference joint;
 };
 
+// JI-5.1
 TEST(JointInference, EasyStaysHardGoes) {
   Rig rig(test::good_cloud());
   const JointResult stayed = rig.joint.infer(easy());
@@ -79,6 +80,7 @@ TEST(JointInference, EasyStaysHardGoes) {
   EXPECT_EQ(rig.metric("sedna_ji_offload_ratio"), "0.5");
 }
 
+// JI-5.1
 TEST(JointInference, WithoutCloudEverythingStays) {
   metrics::Registry registry;
   JointInference joint({}, std::make_shared<test::FakeEdge>(), algo::make_filter("CloudOnly", {}), nullptr, registry);
@@ -95,6 +97,7 @@ struct Failing {
 };
 class EdgeAnswerRemains : public ::testing::TestWithParam<Failing> {};
 
+// JI-5.9, JI-5.12, JI-7.1
 TEST_P(EdgeAnswerRemains, WithTheReason) {
   JointOptions options;
   options.deadline = 200ms;
@@ -127,6 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
                 Reason::kQueue}),
     [](const auto& test) { return test.param.name; });
 
+// JI-5.8
 TEST(JointInference, BreakerOpenIsAReason) {
   Rig rig(test::good_cloud());
   rig.cloud.refuse();
@@ -138,6 +142,7 @@ TEST(JointInference, BreakerOpenIsAReason) {
   rig.expect_sum();
 }
 
+// JI-4.8
 TEST(JointInference, BudgetsHoldBackAndSaySo) {
   JointOptions options;
   options.requests_per_second = 0.001;
@@ -158,6 +163,7 @@ TEST(JointInference, BudgetsHoldBackAndSaySo) {
   rig.expect_sum();
 }
 
+// JI-4.8
 TEST(JointInference, ByteBudgetDoesNotChargeTheOtherForARefusedSample) {
   JointOptions options;
   options.requests_per_second = 0.001;
@@ -169,6 +175,7 @@ TEST(JointInference, ByteBudgetDoesNotChargeTheOtherForARefusedSample) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(rig.joint.infer(hard()).reason, Reason::kBudget);
 }
 
+// JI-4.9
 TEST(JointInference, TargetRatioFollowsTheShare) {
   JointOptions options;
   options.target_ratio = 0.2;
@@ -188,6 +195,7 @@ TEST(JointInference, TargetRatioFollowsTheShare) {
   EXPECT_NEAR(hard_count / 4000.0, 0.2, 0.03);
 }
 
+// JI-5.2
 TEST(JointInference, MinesFirstWhenAsked) {
   JointOptions options;
   options.mode = MiningMode::kMiningThenInference;
@@ -211,6 +219,7 @@ TEST(JointInference, MinesFirstWhenAsked) {
   rig.expect_sum();
 }
 
+// JI-5.9
 TEST(JointInference, ASlowCloudIsNotAskedWhenItCannotAnswerInTime) {
   Rig rig(test::good_cloud());
   ASSERT_EQ(rig.joint.infer(hard(), Deadline::after(10s)).source, Source::kCloud);  // now the client has an estimate
@@ -220,6 +229,7 @@ TEST(JointInference, ASlowCloudIsNotAskedWhenItCannotAnswerInTime) {
   EXPECT_EQ(rig.client->breaker_state(), BreakerState::kClosed);
 }
 
+// JI-4.3, JI-5.12
 TEST(JointInference, UnreadableResultsStayAndAreCounted) {
   JointOptions options;
   options.score_output = "no such output";
@@ -230,6 +240,7 @@ TEST(JointInference, UnreadableResultsStayAndAreCounted) {
   rig.expect_sum();
 }
 
+// JI-5.11
 TEST(JointInference, AsyncGivesTheSameAnswers) {
   Rig rig(test::good_cloud());
   std::promise<JointResult> promise;
@@ -244,6 +255,7 @@ TEST(JointInference, AsyncGivesTheSameAnswers) {
   rig.expect_sum();
 }
 
+// JI-5.11
 TEST(JointInference, ACallbackMayDestroyIt) {
   ImposterServer cloud(test::good_cloud());
   std::promise<bool> promise;
@@ -266,11 +278,13 @@ TEST(JointInference, ACallbackMayDestroyIt) {
   EXPECT_TRUE(promise.get_future().get());
 }
 
+// JI-5.2
 TEST(JointInference, MiningModesByName) {
   EXPECT_EQ(parse_mining_mode("mining-then-inference"), MiningMode::kMiningThenInference);
   EXPECT_THROW(parse_mining_mode("nonsense"), Error);
 }
 
+// JI-5.14
 TEST(JointEstimator, AnswersBatchesSampleBySample) {
   metrics::Registry registry;
   ImposterServer cloud(test::good_cloud());

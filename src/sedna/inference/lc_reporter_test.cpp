@@ -34,6 +34,7 @@ std::string with_times_hidden(const std::string& body) {
   return std::regex_replace(body, std::regex(R"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"), "<time>");
 }
 
+// JI-5.13
 TEST(LcReportBody, AsRecorded) {
   ImposterServer lc;
   const LcReporterOptions options = options_for(lc);
@@ -50,6 +51,7 @@ TEST(LcReportBody, AsRecorded) {
             head + R"("inferenceNumber": 3, "hardExampleNumber": 1, "uploadCloudRatio": 0.3333333333333333}})");
 }
 
+// JI-5.13
 TEST(LcReporter, ReportsWhatHappenedAndOnlyThen) {
   ImposterServer lc;
   auto reporter = std::make_shared<LcReporter>(options_for(lc));
@@ -69,6 +71,7 @@ TEST(LcReporter, ReportsWhatHappenedAndOnlyThen) {
   EXPECT_NE(report.body.find(R"("inferenceNumber": 2)"), std::string::npos) << report.body;
 }
 
+// JI-5.13
 TEST(LcReporter, CarriesTheSameTotalsUntilTheyAreTaken) {
   std::atomic<int> reports{0};
   ImposterServer lc(Script::serve([&](const ImposterRequest&) {
@@ -87,6 +90,7 @@ TEST(LcReporter, CarriesTheSameTotalsUntilTheyAreTaken) {
   EXPECT_EQ(reporter->failed(), 2U);
 }
 
+// JI-5.13
 TEST(LcReporter, SurvivesAControllerThatComesLate) {
   ImposterServer lc;
   lc.refuse();
@@ -100,6 +104,7 @@ TEST(LcReporter, SurvivesAControllerThatComesLate) {
   EXPECT_NE(lc.requests()[0].body.find(R"("inferenceNumber": 7)"), std::string::npos);
 }
 
+// JI-5.13
 TEST(LcReporter, AHungControllerDoesNotHoldUpInference) {
   ImposterServer lc(Script::hang());
   auto options = options_for(lc, 1ms);
@@ -114,6 +119,7 @@ TEST(LcReporter, AHungControllerDoesNotHoldUpInference) {
   EXPECT_LT(SteadyClock::now() - start, 250ms);
 }
 
+// JI-5.13
 TEST(LcReporter, NoServerNoThread) {
   LcReporter reporter{LcReporterOptions()};
   reporter.touch();
@@ -121,6 +127,7 @@ TEST(LcReporter, NoServerNoThread) {
   EXPECT_EQ(reporter.sent(), 0U);
 }
 
+// JI-6.6
 TEST(LcReporter, AForkedChildReportsOnItsOwn) {
   if (test::kNoFork != nullptr) GTEST_SKIP() << test::kNoFork;
   ImposterServer lc;
@@ -146,6 +153,7 @@ TEST(LcReporter, AForkedChildReportsOnItsOwn) {
   EXPECT_NE(lc.requests().back().body.find(R"("inferenceNumber": 1000)"), std::string::npos);
 }
 
+// JI-6.4
 TEST(LcReporterOptions, FromTheEnvironmentOfAPod) {
   const worker::Context pod({{"LC_SERVER", "http://10.0.0.9:9100"},
                              {"LC_PERIOD", "5"},

@@ -95,6 +95,7 @@ std::string binary_request(const std::vector<float>& values, std::string* head_l
   return json + std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4);
 }
 
+// JI-2.1
 TEST(ModelServer, OipHealthAndDocuments) {
   Served s(std::make_shared<Doubling>());
   EXPECT_EQ(s.text("GET", "/v2/health/live"), "200 ");
@@ -117,6 +118,7 @@ TEST(ModelServer, OipHealthAndDocuments) {
   EXPECT_THAT(s.text("GET", "/v2/nope"), HasSubstr("404 {\"error\""));
 }
 
+// JI-1.13
 TEST(ModelServer, NotReadyWithoutAModel) {
   Served s(nullptr);
   EXPECT_EQ(s.ask("GET", "/v2/health/ready").status, 400);
@@ -125,6 +127,7 @@ TEST(ModelServer, NotReadyWithoutAModel) {
   EXPECT_EQ(s.ask("GET", "/v2/health/ready").status, 200);
 }
 
+// JI-2.2
 TEST(ModelServer, InfersJsonAndBinaryInlineAndQueued) {
   for (const bool quick : {false, true}) {
     auto model = std::make_shared<Doubling>();
@@ -162,6 +165,7 @@ TEST(ModelServer, TensorsBehindTheJsonPartAreAlignedWithoutACopy) {
   }
 }
 
+// JI-2.3
 TEST(ModelServer, RawRequestIsTheOneInput) {
   Served s(std::make_shared<Doubling>("twice", 4));
   const float values[] = {1, 2};
@@ -185,6 +189,7 @@ std::string deflated(std::string_view text, int bits) {
   return out;
 }
 
+// JI-2.3
 TEST(ModelServer, CompressedBodiesAreInflatedUpToTheLimit) {
   ModelServerOptions options;
   options.server.max_body = 64 * 1024;
@@ -203,6 +208,7 @@ TEST(ModelServer, CompressedBodiesAreInflatedUpToTheLimit) {
 }
 
 /// Anything malformed is the client's fault, is told so, and the server goes on.
+// JI-2.10, JI-7.9
 TEST(ModelServer, MalformedRequestsGet4xx) {
   Served s(std::make_shared<Doubling>());
   const std::string bodies[] = {
@@ -243,6 +249,7 @@ TEST(ModelServer, MalformedRequestsGet4xx) {
   EXPECT_EQ(s.ask("POST", "/v2/models/twice/infer", kOneRow).status, 200);
 }
 
+// JI-2.4
 TEST(ModelServer, JsonRouteServesANumericModel) {
   Served s(std::make_shared<Doubling>());
   EXPECT_EQ(s.text("POST", "/sedna/predict", R"({"data": [[1, 2], [3, 4.5]]})", kJson),
@@ -254,6 +261,7 @@ TEST(ModelServer, JsonRouteServesANumericModel) {
   EXPECT_EQ(s.ask("GET", "/other").status, 404);
 }
 
+// JI-2.4
 TEST(ModelServer, AnswersUnderEveryServiceName) {
   EXPECT_EQ(json_services("sedna", ""), (std::vector<std::string>{"sedna"}));
   ModelServerOptions options;
@@ -265,6 +273,7 @@ TEST(ModelServer, AnswersUnderEveryServiceName) {
   }
 }
 
+// JI-2.6
 TEST(ModelServer, FullQueueIs503WithRetryAfter) {
   auto model = std::make_shared<Doubling>();
   std::mutex gate;
@@ -293,6 +302,7 @@ TEST(ModelServer, FullQueueIs503WithRetryAfter) {
               HasSubstr(R"(nv_inference_request_failure{model="twice",version="1",reason="REJECTED"} 1)"));
 }
 
+// JI-2.6
 TEST(ModelServer, TimeoutOfTheRequestIsKept) {
   auto model = std::make_shared<Doubling>();
   std::mutex gate;
@@ -306,6 +316,7 @@ TEST(ModelServer, TimeoutOfTheRequestIsKept) {
   gate.unlock();
 }
 
+// JI-2.7
 TEST(ModelServer, WaitingRequestsAreBatched) {
   auto model = std::make_shared<Doubling>("twice", 8);
   std::mutex gate;
@@ -329,6 +340,7 @@ TEST(ModelServer, WaitingRequestsAreBatched) {
   EXPECT_THAT(s.text("GET", "/v2/models/twice/stats"), HasSubstr(R"("inference_count":4,"execution_count":2)"));
 }
 
+// JI-2.9
 TEST(ModelServer, AModelThatThrowsIs500AndSaysWhy) {
   auto model = std::make_shared<Doubling>();
   model->before = [] { throw std::runtime_error("out of luck"); };
@@ -339,6 +351,7 @@ TEST(ModelServer, AModelThatThrowsIs500AndSaysWhy) {
               HasSubstr("500 {\"detail\":\"the model failed"));
 }
 
+// JI-2.8
 TEST(ModelServer, ReplacingAModelLosesNoRequest) {
   Served s(std::make_shared<Doubling>());
   std::atomic<bool> stop{false};
@@ -361,6 +374,7 @@ TEST(ModelServer, ReplacingAModelLosesNoRequest) {
   EXPECT_THAT(s.text("POST", "/v2/models/twice/infer", kOneRow), HasSubstr("[19.0,47.5]"));
 }
 
+// JI-2.8, JI-6.9
 TEST(ModelServer, DrainFinishesWhatIsUnderWay) {
   auto model = std::make_shared<Doubling>();
   std::atomic<int> running{0};
@@ -441,6 +455,7 @@ void play(QueueEstimator& model, const std::string& behaviour) {
   }
 }
 
+// JI-2.4
 TEST(ModelServer, ReplaysUpstreamsRecordedAnswers) {
   std::ifstream file(std::string(SEDNA_SOURCE_DIR) + "/tests/compat/vectors/server_json.json");
   std::stringstream text;
@@ -484,6 +499,7 @@ TEST(ModelServer, ReplaysUpstreamsRecordedAnswers) {
   EXPECT_EQ(replayed, 37);
 }
 
+// JI-3.4
 TEST(ModelServer, OipOnAPythonModelHandsTensorsOver) {
   auto model = std::make_shared<QueueEstimator>(python_model("big"));
   Served s(model);

@@ -66,6 +66,7 @@ struct Rig {
   std::unique_ptr<JointInference> joint;
 };
 
+// JI-5.10
 TEST(OffloadStream, TheEdgeGoesOnAndOrderIsKept) {
   Gate gate;
   Rig rig(gate.script());
@@ -92,6 +93,7 @@ TEST(OffloadStream, TheEdgeGoesOnAndOrderIsKept) {
   EXPECT_THROW(stream.submit(test::easy()), Error);
 }
 
+// JI-5.10
 TEST(OffloadStream, TheWindowPushesBack) {
   Gate gate;
   Rig rig(gate.script());
@@ -116,6 +118,7 @@ TEST(OffloadStream, TheWindowPushesBack) {
   EXPECT_EQ(stream.pending(), 3U);
 }
 
+// JI-5.10, JI-7.2
 TEST(OffloadStream, AHungCloudCostsEachSampleItsDeadlineAtMost) {
   Rig rig(Script::hang(), 150ms);
   OffloadStream stream(*rig.joint);
@@ -137,6 +140,7 @@ TEST(OffloadStream, AHungCloudCostsEachSampleItsDeadlineAtMost) {
   EXPECT_EQ(counts.edge, 3U);
 }
 
+// JI-5.10
 TEST(OffloadStream, BeyondTheCallsInFlightACameraKeepsItsRate) {
   Gate gate;
   Rig rig(gate.script(), 20s, 2);
@@ -156,6 +160,7 @@ TEST(OffloadStream, BeyondTheCallsInFlightACameraKeepsItsRate) {
   EXPECT_EQ(queue, 3);
 }
 
+// JI-5.10
 TEST(OffloadStream, ARecordingWaitsForTheCloudInstead) {
   Rig rig(test::good_cloud(), 20s, 2);
   OffloadStream stream(*rig.joint);
@@ -169,6 +174,7 @@ TEST(OffloadStream, ARecordingWaitsForTheCloudInstead) {
   EXPECT_EQ(cloud, 50);
 }
 
+// JI-5.10
 TEST(OffloadStream, DecidedSamplesTravelWithTheirOrder) {
   Rig rig(test::good_cloud());
   OffloadStream stream(*rig.joint);
@@ -184,6 +190,7 @@ TEST(OffloadStream, DecidedSamplesTravelWithTheirOrder) {
   EXPECT_EQ(rig.joint->counts().inferences, 2U);
 }
 
+// JI-5.10
 TEST(OffloadStream, CanBeDroppedWithSamplesInFlight) {
   Gate gate;
   Rig rig(gate.script());

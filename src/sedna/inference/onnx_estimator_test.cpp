@@ -57,6 +57,7 @@ std::string error_of(Function function) {
   return "none";
 }
 
+// JI-3.2, JI-3.8
 TEST(OnnxEstimator, ReadsMetadataFromTheSession) {
   NEED_ONNXRUNTIME();
   const auto model = load(test::two_port_model(), [] {
@@ -76,6 +77,7 @@ TEST(OnnxEstimator, ReadsMetadataFromTheSession) {
   EXPECT_GT(model->warm_latency().count(), 0);
 }
 
+// JI-3.2
 TEST(OnnxEstimator, RunsOnReceivedBytesInAnyOrderOfInputs) {
   NEED_ONNXRUNTIME();
   const auto model = load(test::two_port_model());
@@ -87,6 +89,7 @@ TEST(OnnxEstimator, RunsOnReceivedBytesInAnyOrderOfInputs) {
   EXPECT_EQ(out[0].shape, (tensor::Shape{1, 3}));
 }
 
+// JI-3.2
 TEST(OnnxEstimator, UnalignedBytesGiveTheSameAnswer) {
   NEED_ONNXRUNTIME();
   const auto model = load(test::doubling_model());
@@ -97,6 +100,7 @@ TEST(OnnxEstimator, UnalignedBytesGiveTheSameAnswer) {
   EXPECT_THAT(model->infer(std::span(&t, 1), {})[0].as<float>(), testing::ElementsAre(3, -6));
 }
 
+// JI-3.2
 TEST(OnnxEstimator, OutputsOutliveTheEstimator) {
   NEED_ONNXRUNTIME();
   std::vector<Tensor> out;
@@ -108,6 +112,7 @@ TEST(OnnxEstimator, OutputsOutliveTheEstimator) {
   EXPECT_THAT(out[0].as<float>(), testing::ElementsAre(2, 4));
 }
 
+// JI-3.2
 TEST(OnnxEstimator, StringsAndEmptyBatchesPass) {
   NEED_ONNXRUNTIME();
   const auto model = load(test::string_model());
@@ -122,6 +127,7 @@ TEST(OnnxEstimator, StringsAndEmptyBatchesPass) {
   EXPECT_EQ(doubling->infer(std::span(&t, 1), {})[0].shape, (tensor::Shape{0, 2}));
 }
 
+// JI-7.10
 TEST(OnnxEstimator, RefusesInputsThatDoNotFit) {
   NEED_ONNXRUNTIME();
   const auto model = load(test::doubling_model());
@@ -138,6 +144,7 @@ TEST(OnnxEstimator, RefusesInputsThatDoNotFit) {
               HasSubstr("deadline"));
 }
 
+// JI-7.10
 TEST(OnnxEstimator, WrongFilesAreNamedWithTheReason) {
   NEED_ONNXRUNTIME();
   const std::string whole = test::doubling_model();
@@ -160,6 +167,7 @@ TEST(OnnxEstimator, WrongFilesAreNamedWithTheReason) {
   EXPECT_THAT(error_of([&] { load(fixed, batched); }), HasSubstr("cannot be batched"));
 }
 
+// JI-7.10
 TEST(OnnxEstimator, EveryTruncationIsAnErrorNotACrash) {
   NEED_ONNXRUNTIME();
   const std::string whole = test::two_port_model();
@@ -173,6 +181,7 @@ TEST(OnnxEstimator, EveryTruncationIsAnErrorNotACrash) {
   }
 }
 
+// JI-3.3
 TEST(OnnxEstimator, ManyThreadsShareOneSession) {
   NEED_ONNXRUNTIME();
   const auto model = load(test::doubling_model());
@@ -190,6 +199,7 @@ TEST(OnnxEstimator, ManyThreadsShareOneSession) {
   for (auto& t : threads) t.join();
 }
 
+// JI-3.1
 TEST(OrtLibrary, ReportsVersionAndPath) {
   NEED_ONNXRUNTIME();
   EXPECT_FALSE(OrtLibrary::get().version().empty());

@@ -34,6 +34,7 @@ TEST(PredictInputs, ConvertsToTheModelsTypeAndAddsTheBatch) {
   EXPECT_EQ((*inputs)[0].as<std::uint8_t>()[1], 255);
 }
 
+// JI-7.8
 TEST(PredictInputs, SaysWhereAValueDoesNotFit) {
   const auto error = [](DType dtype, tensor::Shape shape, const std::string& data) {
     const auto inputs = inputs_for(model_of(dtype, std::move(shape)), data);

@@ -43,6 +43,7 @@ TEST(RequestQueue, TakesOutInOrder) {
   EXPECT_EQ(queue.pop(SteadyClock::now()), nullptr);
 }
 
+// JI-2.6
 TEST(RequestQueue, RefusesWhenFullAndSaysHowLongToWait) {
   RequestQueue queue(1, 1);
   ASSERT_TRUE(queue.push(make_work()));
@@ -61,6 +62,7 @@ TEST(RequestQueue, AnswersAtTheDeadlineWhileNobodyTakesWorkOut) {
   EXPECT_EQ(queue.waiting(), 0U);
 }
 
+// JI-2.6
 TEST(RequestQueue, AnswersAtTheDeadlineWhileTheModelRuns) {
   RequestQueue queue(4, 1);
   Waited late(Deadline::after(20ms));
@@ -80,6 +82,7 @@ TEST(RequestQueue, RefusesADeadlineThatHasPassed) {
   EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
 }
 
+// JI-2.6
 TEST(RequestQueue, RefusesADeadlineThatTheMedianRunCannotMeet) {
   RequestQueue queue(8, 1);
   const WorkPtr slow = make_work();
@@ -113,6 +116,7 @@ TEST(RequestQueue, CloseAnswersWhatWaitsAndAbandonWhatRuns) {
   EXPECT_EQ(running.code(), ErrorCode::kUnavailable);
 }
 
+// JI-2.7
 TEST(RequestQueue, BatchStopsAtTheFirstThatDoesNotJoin) {
   RequestQueue queue(8, 1);
   for (const char* id : {"a", "a", "b", "a"}) {
@@ -126,6 +130,7 @@ TEST(RequestQueue, BatchStopsAtTheFirstThatDoesNotJoin) {
   EXPECT_EQ(queue.pop_batch(same).size(), 1U);
 }
 
+// JI-2.6
 TEST(RequestQueue, ManyThreadsAnswerEachRequestOnce) {
   RequestQueue queue(100000, 2);
   std::atomic<int> answers{0};
@@ -162,6 +167,7 @@ ModelMetadata python_model(std::string name) {
   return m;
 }
 
+// JI-3.4
 TEST(QueueEstimator, InferWaitsForWhoeverAsksForWork) {
   QueueEstimator model(python_model("py"));
   std::thread user([&] {
@@ -178,6 +184,7 @@ TEST(QueueEstimator, InferWaitsForWhoeverAsksForWork) {
   EXPECT_EQ(out[0].data.text(), "abc");
 }
 
+// JI-3.4
 TEST(QueueEstimator, ADroppedCallIsAnError) {
   QueueEstimator model(python_model("py"));
   std::thread user([&] { EXPECT_TRUE(model.next(10s)); });
@@ -197,6 +204,7 @@ tensor::Tensor rows(std::string_view bytes, std::int64_t n) {
   return {"x", tensor::DType::kUint8, {n, 2}, Bytes::copy_of(bytes)};
 }
 
+// JI-2.7
 TEST(Batch, JoinsAndSplitsRows) {
   const std::vector<tensor::Tensor> a = {rows("aabb", 2)}, b = {rows("cc", 1)};
   ASSERT_TRUE(can_join(a, b));
@@ -210,6 +218,7 @@ TEST(Batch, JoinsAndSplitsRows) {
   EXPECT_THROW(split_rows(a, {&a, &b}), Error);
 }
 
+// JI-2.7
 TEST(Batch, DifferentShapesOrStringsDoNotJoin) {
   const std::vector<tensor::Tensor> a = {rows("aabb", 2)};
   std::vector<tensor::Tensor> b = a;

@@ -31,6 +31,7 @@ TEST(Json, NumbersPrintAsPythonPrintsThem) {
   }
 }
 
+// JI-2.5
 TEST(Json, NumbersReadExactly) {
   EXPECT_EQ(parse("0.20000000000000004").value().as_double(), 0.20000000000000004);
   EXPECT_EQ(parse("9007199254740993").value().as_int64(), 9007199254740993);
@@ -59,6 +60,7 @@ TEST(Json, WritesWhatUpstreamsPeersWrite) {
   EXPECT_THROW(round_trip("[NaN]"), Error);
 }
 
+// JI-7.8
 TEST(Json, ErrorsSayWhatAndWhereInPythonsWords) {
   EXPECT_EQ(error_of("{not json"), "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)");
   EXPECT_EQ(error_of(""), "Expecting value: line 1 column 1 (char 0)");
@@ -76,6 +78,7 @@ TEST(Json, ErrorsSayWhatAndWhereInPythonsWords) {
   EXPECT_EQ(error_of("[\"\\ud800\"]"), "lone surrogate in a string: line 1 column 3 (char 2)");
 }
 
+// JI-7.8
 TEST(Json, LimitsHold) {
   EXPECT_TRUE(parse(std::string(64, '[') + std::string(64, ']')));
   const auto deep = parse(std::string(100000, '['));

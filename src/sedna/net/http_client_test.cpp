@@ -44,6 +44,7 @@ milliseconds overrun(milliseconds deadline, Call call) {
   return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - start - deadline);
 }
 
+// JI-5.5
 TEST(HttpClient, ExchangesOverOneKeptConnection) {
   ImposterServer server(
       Script::serve([](const ImposterRequest& r) { return http_answer(200, r.method + " " + r.body); }));
@@ -166,6 +167,7 @@ TEST(HttpClient, StreamsSuccessfulBodiesIntoTheSinkOnly) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+// JI-7.1
 TEST(HttpClient, ReportsARefusedConnectionAsNotExecuted) {
   ImposterServer server;
   server.refuse();
@@ -178,6 +180,7 @@ TEST(HttpClient, ReportsARefusedConnectionAsNotExecuted) {
   EXPECT_TRUE(client.exchange(post("x"), soon()).response);
 }
 
+// JI-5.5
 TEST(HttpClient, TakesAFreshConnectionWhenTheKeptOneWasClosed) {
   ImposterServer server;
   HttpClient client(server.origin());
@@ -189,6 +192,7 @@ TEST(HttpClient, TakesAFreshConnectionWhenTheKeptOneWasClosed) {
   EXPECT_EQ(server.requests().size(), 2u);
 }
 
+// JI-5.6
 TEST(HttpClient, RepeatsOnAFreshConnectionOnlyWhatIsIdempotent) {
   // The server closes a kept connection while the next request is on its way: it reads it and hangs up without a byte.
   const auto closes_after_one = [] {
@@ -217,6 +221,7 @@ TEST(HttpClient, RepeatsOnAFreshConnectionOnlyWhatIsIdempotent) {
   }
 }
 
+// JI-5.6
 TEST(HttpClient, AFreshConnectionThatIsCutMayHaveExecuted) {
   ImposterServer server;
   const std::string whole = http_answer(200, "0123456789");
@@ -253,6 +258,7 @@ TEST(HttpClient, BreakingOffARequestMidwayIsNoExecution) {
   EXPECT_FALSE(failure.may_have_executed);
 }
 
+// JI-7.4
 TEST(HttpClient, GarbageIsNotWaitedOut) {
   for (const char* garbage :
        {"SSH-2.0-OpenSSH_9.2\r\n", "\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/2 200\r\n\r\n", "\x16\x03\x01"}) {
@@ -282,6 +288,7 @@ TEST(HttpClient, EnforcesLimits) {
   }
 }
 
+// JI-5.4
 TEST(HttpClient, KeepsItsDeadlineWhateverThePeerDoes) {
   const std::string endless = "HTTP/1.1 200 OK\r\n" + std::string(100'000, 'x');
   const std::string body = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x');
@@ -333,6 +340,7 @@ TEST(HttpClient, ConnectTimeoutIsNotTheDeadline) {
   EXPECT_FALSE(failure.may_have_executed);
 }
 
+// JI-5.4
 TEST(HttpClient, UnknownHostsFailWithinTheDeadline) {
   HttpClient client("http://no-such-host.invalid");
   const auto start = SteadyClock::now();
@@ -342,6 +350,7 @@ TEST(HttpClient, UnknownHostsFailWithinTheDeadline) {
   EXPECT_FALSE(failure.may_have_executed);
 }
 
+// JI-5.5
 TEST(HttpClient, IsSharedByThreads) {
   ImposterServer server(Script::serve([](const ImposterRequest& r) { return http_answer(200, r.body); }));
   HttpClient client(server.origin());
@@ -361,6 +370,7 @@ TEST(HttpClient, IsSharedByThreads) {
   EXPECT_LE(server.connections(), 8);
 }
 
+// JI-6.6
 TEST(HttpClient, AForkedChildDoesNotTouchKeptConnections) {
   ImposterServer server(
       Script::serve([](const ImposterRequest& r) { return http_answer(200, std::to_string(r.connection)); }));
@@ -408,6 +418,7 @@ TEST(HttpClient, RefusesOriginsItCannotSpeakTo) {
   EXPECT_THROW(HttpClient("h:80"), Error);
 }
 
+// JI-7.13
 TEST(HttpGet, FollowsRedirectsAndKeepsTheTokenAtHome) {
   ImposterServer other(Script::serve([](const ImposterRequest&) { return http_answer(200, "there"); }));
   ImposterServer home(Script::serve([&other](const ImposterRequest& r) {

@@ -50,6 +50,7 @@ TEST(Url, EscapesNonAsciiPaths) {
   EXPECT_EQ(parse_url("http://h/\xc3\xa4").value().target, "/%C3%A4");
 }
 
+// JI-7.12
 TEST(Url, RefusesWhatIsNoUrl) {
   for (const char* bad : {"", "h", "://h", "http:/h", "http://", "http:///x", "1http://h", "http://h:0",
                           "http://h:65536", "http://h:8x", "http://h:-1", "http://h y/", "http://h/\r\nX: 1",
@@ -60,6 +61,7 @@ TEST(Url, RefusesWhatIsNoUrl) {
   }
 }
 
+// JI-7.13
 TEST(Url, ErrorsShowNeitherQueryNorPassword) {
   const auto with_query = parse_url("http://h:x/path?X-Amz-Signature=secret");
   ASSERT_FALSE(with_query);
@@ -108,6 +110,7 @@ TEST(ResponseHead, ParsesWhatServersSend) {
   EXPECT_TRUE(parse_response_head("HTTP/1.1 200 \r\nTransfer-Encoding: Chunked\r\n\r\n").value().chunked);
 }
 
+// JI-7.4
 TEST(ResponseHead, RefusesWhatCouldBeReadTwoWays) {
   for (const char* bad : {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                           "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -168,6 +171,7 @@ TEST(ChunkDecoder, DecodesInPiecesOfAnySize) {
   }
 }
 
+// JI-7.4
 TEST(ChunkDecoder, RefusesBrokenFraming) {
   for (const std::string& bad :
        {std::string("x\r\n"), std::string("\r\n"), std::string("5\nhello"), std::string("1\r\nab\r\n"),

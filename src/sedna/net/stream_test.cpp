@@ -109,6 +109,7 @@ TEST(Watchdog, ClearedOrGoneDoesNothing) {
   EXPECT_GE(far->native_handle(), 0);
 }
 
+// JI-7.3
 TEST(ChaosStream, CutsCorruptsDripsAndSwallows) {
   Loop loop;
   const auto through = [&loop](ChaosPlan on_sender, ChaosPlan on_receiver, boost::system::error_code& end) {

@@ -45,6 +45,7 @@ TlsClientOptions trusting(const TestAuthority& authority) {
   return options;
 }
 
+// JI-1.21
 TEST(TlsStream, CarriesBytesAndNamesBothSides) {
   TestAuthority authority;
   const auto server_pair = authority.issue("server", {"DNS:localhost"});
@@ -86,6 +87,7 @@ std::string handshake_failure(const TlsContext& client_context, const TlsContext
   return what;
 }
 
+// JI-1.21
 TEST(TlsStream, RefusesWhomItCannotVerify) {
   TestAuthority authority;
   TestAuthority stranger("Another authority");
@@ -106,6 +108,7 @@ TEST(TlsStream, RefusesWhomItCannotVerify) {
   EXPECT_EQ(handshake_failure(TlsContext::client(careless), fine, "other"), "");
 }
 
+// JI-1.21
 TEST(TlsContext, ErrorsNameTheFile) {
   TestAuthority authority;
   const auto one = authority.issue("one");
@@ -207,6 +210,7 @@ HttpClientOptions client_options(const TestAuthority& authority) {
   return options;
 }
 
+// JI-5.5
 TEST(HttpClientTls, KeepsConnectionsAndVerifies) {
   TestAuthority authority;
   TlsResponder server(TlsContext::server(server_files(authority.issue("s", {"DNS:localhost"}))), false);
@@ -227,6 +231,7 @@ TEST(HttpClientTls, KeepsConnectionsAndVerifies) {
   EXPECT_NE(std::string(mismatch.failure->error.what()).find("IP address mismatch"), std::string::npos);
 }
 
+// JI-7.3
 TEST(HttpClientTls, ACutBodyIsNoBody) {
   TestAuthority authority;
   TlsResponder server(TlsContext::server(server_files(authority.issue("s", {"DNS:localhost"}))), true);
@@ -237,6 +242,7 @@ TEST(HttpClientTls, ACutBodyIsNoBody) {
   EXPECT_TRUE(outcome.failure->may_have_executed);
 }
 
+// JI-5.4
 TEST(HttpClientTls, ATlsHandshakeHasTheDeadlineToo) {
   TestAuthority authority;
   testing::ImposterServer silent(testing::Script::deaf());

@@ -66,6 +66,7 @@ Task<void> chat(StreamPtr stream, WebSocketOptions options, std::vector<std::str
   co_await socket->close(1000, std::string(200, 'r'));
 }
 
+// JI-1.12
 TEST(WebSocket, EchoesAndCloses) {
   for (const bool deflate : {false, true}) {
     for (const bool drip : {false, true}) {
@@ -96,6 +97,7 @@ Task<void> send_large(StreamPtr stream, std::size_t size, std::uint16_t& code) {
   code = socket->close_code();
 }
 
+// JI-1.12
 TEST(WebSocket, RefusesMessagesOverTheLimitAndSaysSo) {
   Loop loop;
   auto [near, far] = make_memory_pipe(loop.executor());
@@ -177,6 +179,7 @@ Task<void> idle_read(Stream& stream, WebSocketOptions options, ErrorCode& code) 
   }
 }
 
+// JI-1.12
 TEST(WebSocket, ASilentPeerIsDroppedAfterTheIdleTime) {
   Loop loop;
   auto [near, far] = make_memory_pipe(loop.executor());

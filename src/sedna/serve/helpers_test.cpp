@@ -27,6 +27,7 @@ std::string ask_get(RawClient& client, const std::string& path) {
   return client.ask("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n").body;
 }
 
+// JI-1.22
 TEST(OffloadPool, RunsBlockingWorkElsewhereAndComesBack) {
   OffloadOptions options;
   options.threads = 2;
@@ -50,6 +51,7 @@ TEST(OffloadPool, RunsBlockingWorkElsewhereAndComesBack) {
   EXPECT_EQ(client.ask("GET /throws HTTP/1.1\r\nHost: x\r\n\r\n").status, 409);
 }
 
+// JI-1.22
 TEST(OffloadPool, PushesBackAndDropsLateJobs) {
   metrics::Registry registry;
   OffloadOptions options;
@@ -89,6 +91,7 @@ TEST(OffloadPool, PushesBackAndDropsLateJobs) {
   EXPECT_EQ(b.receive().status, 504);
 }
 
+// JI-1.23
 TEST(Compression, RoundTripsAndBounds) {
   std::string text;
   for (int i = 0; i < 20'000; ++i) text += "line " + std::to_string(i % 100) + "\n";
@@ -113,6 +116,7 @@ TEST(Compression, RoundTripsAndBounds) {
   EXPECT_FALSE(content_coding("gzip, gzip"));
 }
 
+// JI-1.23
 TEST(Files, WholeRangeAndTags) {
   char name[] = "/tmp/sedna_files_XXXXXX";
   const std::filesystem::path folder = ::mkdtemp(name);
@@ -145,6 +149,7 @@ TEST(Files, WholeRangeAndTags) {
   std::filesystem::remove_all(folder);
 }
 
+// JI-1.23
 TEST(Files, Ranges) {
   EXPECT_EQ(parse_range("bytes=-5", 100)->offset, 95u);
   EXPECT_EQ(parse_range("bytes=-500", 100)->count, 100u);
@@ -182,6 +187,7 @@ TEST(Timers, FireInOrderAndFollowChanges) {
   EXPECT_EQ(order, "bac");
 }
 
+// JI-1.14
 TEST(TraceContext, OnlyValidParentsAreFollowed) {
   const std::string_view good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   EXPECT_EQ(trace_id_of(good), "0af7651916cd43dd8448eb211c80319c");

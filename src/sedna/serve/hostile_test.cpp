@@ -82,6 +82,7 @@ std::vector<Case> cases() {
 
 class Hostile : public testing::TestWithParam<Case> {};
 
+// JI-1.3, JI-1.4, JI-7.7, JI-7.14
 TEST_P(Hostile, IsRefusedAndTheConnectionEnds) {
   ServerOptions options = test::quiet_options();
   options.max_body = 1 << 20;
@@ -118,6 +119,7 @@ TEST(Arrival, HeadsArriveByteByByte) {
   }
 }
 
+// JI-1.5, JI-7.7
 TEST(Arrival, ASlowHeadIsAnsweredWith408) {
   ServerOptions options = test::quiet_options();
   options.header_timeout = std::chrono::milliseconds(60);
@@ -133,6 +135,7 @@ TEST(Arrival, ASlowHeadIsAnsweredWith408) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
 }
 
+// JI-1.5, JI-7.7
 TEST(Arrival, DrippingBytesDoNotMoveTheHeadDeadline) {
   ServerOptions options = test::quiet_options();
   options.header_timeout = std::chrono::milliseconds(100);
@@ -151,6 +154,7 @@ TEST(Arrival, DrippingBytesDoNotMoveTheHeadDeadline) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 408")) << got;
 }
 
+// JI-1.5
 TEST(Arrival, AStalledBodyIsAnsweredWith408) {
   ServerOptions options = test::quiet_options();
   options.body_timeout = std::chrono::milliseconds(60);
@@ -163,6 +167,7 @@ TEST(Arrival, AStalledBodyIsAnsweredWith408) {
   EXPECT_TRUE(client.ended());
 }
 
+// JI-1.5
 TEST(Arrival, AnIdleConnectionIsClosedQuietly) {
   ServerOptions options = test::quiet_options();
   options.idle_timeout = std::chrono::milliseconds(60);
@@ -173,6 +178,7 @@ TEST(Arrival, AnIdleConnectionIsClosedQuietly) {
   EXPECT_TRUE(client.ended());
 }
 
+// JI-1.4
 TEST(Arrival, ATooLargeBodyIsRefusedBeforeItIsSent) {
   ServerOptions options = test::quiet_options();
   options.max_body = 1000;
@@ -191,6 +197,7 @@ TEST(Arrival, ATooLargeBodyIsRefusedBeforeItIsSent) {
   EXPECT_EQ(eager.receive().status, 413);
 }
 
+// JI-1.6
 TEST(Arrival, ContinueIsSentWhenTheBodyIsWanted) {
   TestServer server;
   server->route("POST", "/echo", test::echo);
@@ -205,6 +212,7 @@ TEST(Arrival, ContinueIsSentWhenTheBodyIsWanted) {
   EXPECT_TRUE(client.ended());  // nobody knows whether the body will come
 }
 
+// JI-1.6
 TEST(Arrival, ABodyNobodyReadsDoesNotBecomeTheNextRequest) {
   TestServer server;
   server->route("GET", "/ok", [](Request&) -> Task<Response> { co_return Response::text(200, "ok"); });

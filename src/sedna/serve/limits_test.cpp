@@ -60,6 +60,7 @@ void wait_for(std::atomic<int>& value, int wanted) {
 
 constexpr std::string_view kGetWait = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
 
+// JI-1.7
 TEST(Deadlines, ALateHandlerIsAnsweredForWith504) {
   ServerOptions options = test::quiet_options();
   options.request_deadline = milliseconds(50);
@@ -75,6 +76,7 @@ TEST(Deadlines, ALateHandlerIsAnsweredForWith504) {
   wait_for(gate->left, 1);  // its wait was cancelled
 }
 
+// JI-1.7
 TEST(Deadlines, TheResultOfAHandlerThatIgnoresCancellationIsDropped) {
   Offload pool{OffloadOptions()};
   std::promise<void> release;
@@ -100,6 +102,7 @@ TEST(Deadlines, TheResultOfAHandlerThatIgnoresCancellationIsDropped) {
   wait_for(finished, 1);
 }
 
+// JI-1.7
 TEST(Deadlines, TheClientsWishMustBeANumber) {
   TestServer server;
   server->route("GET", "/thing", test::echo);
@@ -109,6 +112,7 @@ TEST(Deadlines, TheClientsWishMustBeANumber) {
   EXPECT_EQ(client.ask("GET /thing HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 5000\r\n\r\n").status, 200);
 }
 
+// JI-1.8
 TEST(Queue, OneMoreThanTheBoundGets503WithRetryAfter) {
   ServerOptions options = test::quiet_options();
   options.max_queue = 2;
@@ -130,6 +134,7 @@ TEST(Queue, OneMoreThanTheBoundGets503WithRetryAfter) {
   EXPECT_EQ(c.ask(kGetWait).body, "opened");
 }
 
+// JI-1.8
 TEST(Queue, ConnectionsOverTheBoundAreAnsweredAndClosed) {
   ServerOptions options = test::quiet_options();
   options.max_connections = 1;
@@ -144,6 +149,7 @@ TEST(Queue, ConnectionsOverTheBoundAreAnsweredAndClosed) {
   EXPECT_TRUE(second.ended());
 }
 
+// JI-1.9
 TEST(Drain, LetsRequestsFinishAndTellsTheClientToGo) {
   TestServer server;
   const auto gate = std::make_shared<Gate>();
@@ -165,6 +171,7 @@ TEST(Drain, LetsRequestsFinishAndTellsTheClientToGo) {
   EXPECT_FALSE(RawClient(server->port()).connected());
 }
 
+// JI-1.9
 TEST(Drain, CutsWhatDoesNotEnd) {
   ServerOptions options = test::quiet_options();
   options.drain_timeout = milliseconds(50);
@@ -180,6 +187,7 @@ TEST(Drain, CutsWhatDoesNotEnd) {
   EXPECT_EQ(busy.receive().status, 0);
 }
 
+// JI-1.10
 TEST(LongPoll, IsNotCountedHasNoDeadlineAndEndsWhenTheClientGoes) {
   ServerOptions options = test::quiet_options();
   options.max_queue = 1;
@@ -208,6 +216,7 @@ TEST(LongPoll, IsNotCountedHasNoDeadlineAndEndsWhenTheClientGoes) {
   EXPECT_EQ(stays.ask("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nagain").body, "again");
 }
 
+// JI-1.9
 TEST(LongPoll, IsAnsweredWhenTheServerDrains) {
   TestServer server;
   const auto gate = std::make_shared<Gate>();
@@ -233,6 +242,7 @@ std::size_t resident_bytes() {
   return resident * 4096;
 }
 
+// JI-1.11
 TEST(Streaming, AnUploadOf64MbUsesLittleMemoryAndPushesBack) {
   TestServer server;
   RouteOptions streams;
@@ -272,6 +282,7 @@ TEST(Streaming, AnUploadOf64MbUsesLittleMemoryAndPushesBack) {
   }
 }
 
+// JI-1.11
 TEST(Streaming, LimitsAndBrokenOffUploadsReachTheHandler) {
   TestServer server;
   RouteOptions streams;
@@ -332,6 +343,7 @@ class Counting final : public BodyProducer {
   int left_;
 };
 
+// JI-1.11
 TEST(Streaming, AnswersMadeWhileTheyAreSent) {
   TestServer server;
   server->route("GET", "/export", [](Request&) -> Task<Response> {
@@ -351,6 +363,7 @@ TEST(Streaming, AnswersMadeWhileTheyAreSent) {
   EXPECT_EQ(client.ask("GET /broken HTTP/1.1\r\nHost: x\r\n\r\n").status, 0);  // cut, so that nobody takes it as whole
 }
 
+// JI-1.24
 TEST(Threads, ConnectionsAreSpread) {
   ServerOptions options = test::quiet_options();
   options.io_threads = 3;
@@ -369,6 +382,7 @@ TEST(Threads, ConnectionsAreSpread) {
   server->drain();
 }
 
+// JI-1.14
 TEST(Trace, RequestIdsAndTraceContext) {
   TestServer server;
   server->route("GET", "/trace", [](Request& r) -> Task<Response> { co_return Response::text(200, r.traceparent); });

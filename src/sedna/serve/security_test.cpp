@@ -53,6 +53,7 @@ class Security : public ::testing::Test {
   std::filesystem::path token_file_;
 };
 
+// JI-1.15
 TEST_F(Security, BearerTokensNameTheCallerAndHealthNeedsNone) {
   ServerOptions options = test::quiet_options();
   options.token_file = token_file_;
@@ -80,6 +81,7 @@ TEST_F(Security, BearerTokensNameTheCallerAndHealthNeedsNone) {
   EXPECT_EQ(client.ask("POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").status, 401);
 }
 
+// JI-1.15
 TEST_F(Security, ATokenFileOthersMayReadIsRefused) {
   ::chmod(token_file_.c_str(), 0644);
   ServerOptions options = test::quiet_options();
@@ -94,6 +96,7 @@ TEST_F(Security, ATokenFileOthersMayReadIsRefused) {
   }
 }
 
+// JI-1.15
 TEST_F(Security, TlsWithTokens) {
   ServerOptions options = tls_options(false);
   options.token_file = token_file_;
@@ -124,6 +127,7 @@ TEST_F(Security, TlsWithTokens) {
   while (!plain.receive_bytes().empty()) continue;  // a TLS alert at most
 }
 
+// JI-1.15
 TEST_F(Security, AClientCertificateIsAnIdentity) {
   TestServer server(tls_options(true));
   add_routes(server);
@@ -143,6 +147,7 @@ TEST_F(Security, AClientCertificateIsAnIdentity) {
   EXPECT_FALSE(get(stranger, "/who").response);
 }
 
+// JI-1.21
 TEST_F(Security, ASilentTlsClientIsDropped) {
   ServerOptions options = tls_options(false);
   options.header_timeout = std::chrono::milliseconds(50);
@@ -152,6 +157,7 @@ TEST_F(Security, ASilentTlsClientIsDropped) {
   EXPECT_TRUE(client.ended());
 }
 
+// JI-1.16
 TEST(Exposure, PlaintextBeyondLoopbackMustBeMeant) {
   ServerOptions options = test::quiet_options();
   options.host = "0.0.0.0";
@@ -171,6 +177,7 @@ TEST(Exposure, PlaintextBeyondLoopbackMustBeMeant) {
   EXPECT_GT(meant->port(), 0);
 }
 
+// JI-1.16
 TEST(Exposure, AnAddressInUseIsNamed) {
   TestServer first;
   first->start();

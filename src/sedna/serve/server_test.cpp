@@ -15,6 +15,7 @@ using test::Answer;
 using test::RawClient;
 using test::TestServer;
 
+// JI-1.1
 TEST(Server, AnswersARouteWithParametersAndQuery) {
   TestServer server;
   server->route("GET", "/v2/models/{name}/versions/{version}", [](Request& r) -> Task<Response> {
@@ -27,6 +28,7 @@ TEST(Server, AnswersARouteWithParametersAndQuery) {
   EXPECT_EQ(client.ask("GET http://any.host/v2/models/m/versions/1 HTTP/1.1\r\nHost: x\r\n\r\n").body, "m|1|none");
 }
 
+// JI-1.2
 TEST(Server, ReadsABodyStraightIntoAlignedMemoryAndKeepsTheConnection) {
   TestServer server;
   server->route("POST", "/echo", [](Request& r) -> Task<Response> {
@@ -48,6 +50,7 @@ TEST(Server, ReadsABodyStraightIntoAlignedMemoryAndKeepsTheConnection) {
   }
 }
 
+// JI-1.2
 TEST(Server, DecodesChunkedBodies) {
   TestServer server;
   server->route("POST", "/echo", test::echo);
@@ -67,6 +70,7 @@ TEST(Server, DecodesChunkedBodies) {
   EXPECT_TRUE(client.ask(head + body + "0\r\n\r\n").body == expected);
 }
 
+// JI-1.2
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   TestServer server;
   server->route("POST", "/echo", test::echo);
@@ -81,6 +85,7 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(client.receive().body, "request " + std::to_string(i));
 }
 
+// JI-1.1
 TEST(Server, AnswersHeadWithoutBodyAndWrongMethodsWithAllow) {
   TestServer server;
   server->route("GET", "/thing", [](Request&) -> Task<Response> { co_return Response::text(200, "12345"); });
@@ -97,6 +102,7 @@ TEST(Server, AnswersHeadWithoutBodyAndWrongMethodsWithAllow) {
   EXPECT_EQ(client.ask("GET /thing HTTP/1.1\r\nHost: x\r\n\r\n").body, "12345");
 }
 
+// JI-1.2
 TEST(Server, SpeaksHttp10) {
   TestServer server;
   server->route("GET", "/thing", [](Request&) -> Task<Response> { co_return Response::text(200, "old"); });
@@ -107,6 +113,7 @@ TEST(Server, SpeaksHttp10) {
   EXPECT_TRUE(client.ended());
 }
 
+// JI-1.13
 TEST(Server, ShowsHealthReadinessAndMetrics) {
   TestServer server;
   server->start();
@@ -129,6 +136,7 @@ TEST(Server, ShowsHealthReadinessAndMetrics) {
   }
 }
 
+// JI-1.17
 TEST(Server, MapsErrorsToAnswers) {
   TestServer server;
   server->route("GET", "/mine", [](Request&) -> Task<Response> {

@@ -55,6 +55,7 @@ Task<std::string> talk(std::string url, std::size_t big) {
   co_return all;
 }
 
+// JI-1.12
 TEST(WebSockets, Echo) {
   TestServer server;
   server->websocket("/ws/{room}", echo_socket);
@@ -68,6 +69,7 @@ TEST(WebSockets, Echo) {
             2u);
 }
 
+// JI-1.12
 TEST(WebSockets, PlainRequestsAreToldToUpgrade) {
   TestServer server;
   server->websocket("/ws", echo_socket);
@@ -93,6 +95,7 @@ Task<std::uint16_t> stay(std::string url, std::atomic<bool>* up) {
   co_return socket->close_code();
 }
 
+// JI-1.9
 TEST(WebSockets, AreToldToGoWhenTheServerDrains) {
   TestServer server;
   server->websocket("/ws", echo_socket);
@@ -111,6 +114,7 @@ Task<void> failing_socket(Request&, WebSocket& socket) {
   throw Error(ErrorCode::kInvalidArgument, "not what was agreed");
 }
 
+// JI-1.12
 TEST(WebSockets, AFailingHandlerClosesWith1011) {
   TestServer server;
   server->websocket("/ws", failing_socket);

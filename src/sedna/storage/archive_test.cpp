@@ -69,6 +69,7 @@ TEST_F(ArchiveTest, UnpacksEachFormat) {
   }
 }
 
+// JI-6.5
 TEST_F(ArchiveTest, RefusesMembersThatLeadOut) {
   for (const char* name : {"../evil", "a/../../evil", "/etc/evil", ".."}) {
     const Error error = refusal({{"good", "x"}, {name, "evil"}});
@@ -78,12 +79,14 @@ TEST_F(ArchiveTest, RefusesMembersThatLeadOut) {
   EXPECT_FALSE(fs::exists(folder_ / "evil"));
 }
 
+// JI-6.5
 TEST_F(ArchiveTest, RefusesLinksThatLeadOut) {
   for (const char* target : {"/etc", "..", "../x", "a/../../x"})
     EXPECT_EQ(refusal({{"a/", "", AE_IFDIR}, {"link", "", AE_IFLNK, target}}).code(), ErrorCode::kPermissionDenied)
         << target;
 }
 
+// JI-7.14
 TEST_F(ArchiveTest, NothingIsWrittenThroughALink) {
   // The link itself stays inside; a member "below" it is what a careless reader follows.
   const Error error = refusal({{"real/", "", AE_IFDIR}, {"link", "", AE_IFLNK, "real"}, {"link/x", "evil"}});
@@ -110,6 +113,7 @@ TEST_F(ArchiveTest, RefusesDevicesAndDoubles) {
   EXPECT_EQ(refusal({{"a", "1"}, {"a", "2"}}).code(), ErrorCode::kAlreadyExists);
 }
 
+// JI-6.5
 TEST_F(ArchiveTest, HoldsItsLimits) {
   ArchiveLimits limits;
   limits.members = 2;
@@ -122,6 +126,7 @@ TEST_F(ArchiveTest, HoldsItsLimits) {
   EXPECT_NE(refusal({{"a", std::string(5'000'000, '\0')}}, limits).message().find("times its size"), std::string::npos);
 }
 
+// JI-7.12
 TEST_F(ArchiveTest, SaysWhatIsNoArchiveOrCut) {
   EXPECT_EQ(error_of([&] { extract_archive(write("t", "just a text"), folder_ / "out"); }).code(),
             ErrorCode::kDataLoss);

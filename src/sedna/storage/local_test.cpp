@@ -12,6 +12,7 @@ namespace fs = std::filesystem;
 
 using Local = TestFolder;
 
+// JI-6.5
 TEST_F(Local, AFileAppearsWholeWithItsMode) {
   const auto source = write("a", std::string(3'000'000, 'x'));
   fs::permissions(source, fs::perms::owner_all);
@@ -90,6 +91,7 @@ TEST_F(Local, AFolderIsNotCopiedIntoItself) {
             ErrorCode::kInvalidArgument);
 }
 
+// JI-7.14
 TEST(JoinInside, TakesOnlyWhatStaysInside) {
   EXPECT_EQ(*join_inside("/f", "a//b/./c"), "/f/a/b/c");
   for (const char* bad : {"", "/", "/etc", "..", "a/../../b", "a/..", ".", "./"})
@@ -97,6 +99,7 @@ TEST(JoinInside, TakesOnlyWhatStaysInside) {
   EXPECT_FALSE(join_inside("/f", std::string_view("a\0b", 3)));
 }
 
+// JI-7.14
 TEST(LinkStaysInside, CountsOnlyWhatIsCertain) {
   EXPECT_TRUE(link_stays_inside("a/b/l", "../../c"));
   EXPECT_TRUE(link_stays_inside("l", "a/b"));

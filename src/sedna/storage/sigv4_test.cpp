@@ -30,6 +30,7 @@ struct SuiteCase {
   const char* signature;
 };
 
+// JI-6.5
 TEST(SigV4, AwsTestSuite) {
   const SigningKey key{"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "", "us-east-1", "service"};
   const std::string all = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

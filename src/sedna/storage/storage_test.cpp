@@ -45,6 +45,7 @@ class StorageTest : public TestFolder {
   Storage storage_{options()};
 };
 
+// JI-6.5
 TEST_F(StorageTest, ObjectsGoThereAndBack) {
   const auto source = write("model.onnx", pattern(500));
   EXPECT_EQ(storage_.upload(source, "s3://bucket/models/a b+c%.onnx"), 500u);
@@ -83,6 +84,7 @@ TEST_F(StorageTest, AFolderKeepsItsPrefixAndStructure) {
   EXPECT_EQ(entries(folder_ / "dst"), 16u);
 }
 
+// JI-7.14
 TEST_F(StorageTest, KeysThatLeadOutAreRefusedBeforeAnyByte) {
   store_.objects["bucket/p/good"] = "x";
   store_.objects["bucket/p/../../evil"] = "x";
@@ -132,6 +134,7 @@ TEST_F(StorageTest, ACompletionThatFailsAfter200IsAFailure) {
   EXPECT_TRUE(store_.uploads.empty());
 }
 
+// JI-7.13
 TEST_F(StorageTest, AWrongKeyIsSaidWithoutItsSecret) {
   StorageOptions wrong = options();
   wrong.s3.secret_access_key = "wrong-secret";
@@ -174,6 +177,7 @@ TEST_F(StorageTest, APresignedUrlNeedsNoKey) {
   EXPECT_EQ(read(folder_ / "x"), "content");
 }
 
+// JI-6.5
 TEST_F(StorageTest, ACutDownloadResumesWhereItWasCut) {
   store_.objects["bucket/m"] = pattern(100'000);
   int cuts = 0;
@@ -218,6 +222,7 @@ TEST_F(StorageTest, ALaterCallResumesAnEarlierOne) {
   EXPECT_EQ(entries(folder_), 1u);
 }
 
+// JI-6.5
 TEST_F(StorageTest, AnObjectThatChangedMeanwhileStartsAgain) {
   store_.objects["bucket/m"] = pattern(50'000);
   bool first = true;
@@ -248,6 +253,7 @@ TEST_F(StorageTest, WithoutETagACutDownloadStartsAgainAndLeavesNothing) {
   EXPECT_EQ(entries(folder_), 1u);
 }
 
+// JI-6.5
 TEST_F(StorageTest, AWrongChecksumLeavesNothing) {
   store_.objects["bucket/m"] = pattern(5000);
   TransferOptions o;
@@ -311,6 +317,7 @@ TEST_F(HttpStorageTest, AFolderIsNotUploadedOverHttp) {
   EXPECT_EQ(error_of([&] { storage_.upload(folder_ / "d", url("/b/d")); }).code(), ErrorCode::kInvalidArgument);
 }
 
+// JI-7.13
 TEST_F(HttpStorageTest, RedirectsAreFollowedWithoutTheToken) {
   S3Imposter other;
   other.check_signature = false;
@@ -362,6 +369,7 @@ TEST(ParseContentRange, RefusesNonsense) {
     EXPECT_FALSE(parse_content_range(bad)) << bad;
 }
 
+// JI-7.12
 TEST(ParseListPage, RefusesWhatIsNoListing) {
   for (const char* bad : {"", "<a/>", "<ListBucketResult><Contents/></ListBucketResult>",
                           "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",

@@ -34,6 +34,7 @@ Tensor make(DType dtype, Shape shape, std::vector<T> elements) {
   return {"t", dtype, std::move(shape), Bytes::copy_of(std::as_bytes(std::span(elements)))};
 }
 
+// JI-7.9
 TEST(TensorBasics, CountsRefuseWhatOverflows) {
   const Shape overflowing{std::int64_t{1} << 32, std::int64_t{1} << 31};
   EXPECT_STREQ(element_count(overflowing).error().what(),
@@ -61,6 +62,7 @@ TEST(TensorBasics, BytesTensorsAreChecked) {
   EXPECT_STREQ(cut.validate().error().what(), "data: 7 bytes are left after the last of 1 elements");
 }
 
+// JI-2.5
 TEST(JsonArrays, TypeAndShapeAreFoundInOnePass) {
   JsonArray a = parsed("[[1, 2], [3, -4]]");
   EXPECT_EQ(a.tensor.dtype, DType::kInt64);
@@ -82,6 +84,7 @@ TEST(JsonArrays, TypeAndShapeAreFoundInOnePass) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a.tensor.data.data()) % kBufferAlignment, 0U);
 }
 
+// JI-7.8
 TEST(JsonArrays, RaggedAndGenericListsSayWhy) {
   const std::pair<const char*, const char*> ragged[] = {
       {"[[1,2],[3,4,5]]", "[1] has 3 elements, the lists before it have 2"},
@@ -106,6 +109,7 @@ TEST(JsonArrays, RaggedAndGenericListsSayWhy) {
   }
 }
 
+// JI-7.8
 TEST(JsonArrays, BrokenTextsAreErrorsWithTheirPlace) {
   const std::pair<const char*, const char*> cases[] = {
       {"[1,2", "Expecting ',' delimiter: line 1 column 5 (char 4)"},
@@ -129,6 +133,7 @@ TEST(JsonArrays, BrokenTextsAreErrorsWithTheirPlace) {
   EXPECT_TRUE(parse_array(std::string(64, '[') + std::string(64, ']')));
 }
 
+// JI-2.5
 TEST(JsonArrays, FastAndSlowNumbersAgree) {
   for (const char* text : {"0.1", "123456.789", "0.000001", "999999999999999999", "1234567890123456789", "-0",
                            "9007199254740993.5", "0.30000000000000004", "3.14159265358979323846", "1e5", "-2.5E-3",
@@ -205,6 +210,7 @@ std::variant<PredictBody, PredictRefusal> predict(std::string_view text, std::st
   return parse_predict_body(Bytes::copy_of(text), type, json::Limits{});
 }
 
+// JI-2.5
 TEST(PredictBody, ReadsFieldsWithoutATree) {
   const auto outcome = predict(R"({"data": [[1, 2], [3, 4]], "callback": "first_only", "post_process": null, "top_k": 3})");
   const auto& body = std::get<PredictBody>(outcome);
@@ -224,6 +230,7 @@ TEST(PredictBody, ReadsFieldsWithoutATree) {
   EXPECT_EQ(std::get<PredictBody>(generic).data_text.text(), "[{\"a\": [1, null]}, \"é中\", true]");
 }
 
+// JI-2.10
 TEST(PredictBody, RefusesInUpstreamsWords) {
   const std::tuple<std::string, std::string, std::string> cases[] = {
       {R"({"data": "a string"})", "application/json",
@@ -260,6 +267,7 @@ TEST(PredictBody, RefusesInUpstreamsWords) {
   EXPECT_EQ(std::get<PredictRefusal>(predict("{\"data\": " + std::string(1000, '['))).status, 413);
 }
 
+// JI-5.3
 TEST(PredictBody, IsWrittenAsUpstreamsClientWritesIt) {
   std::string data;
   append_lists(data, make<float>(DType::kFp32, {1, 2}, {0.2F, 1}), {", ", true, true}).value();

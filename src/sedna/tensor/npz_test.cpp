@@ -51,6 +51,7 @@ TEST(Npz, ReadsWhatNumpyWrites) {
   EXPECT_EQ(load("plain.npy")[0].as<std::uint16_t>()[3], 4);
 }
 
+// JI-7.12
 TEST(Npz, RefusesWhatItMustNotRead) {
   EXPECT_EQ(load_error("pickled.npz"), "[x.npy].descr: holds Python objects (a pickle), which are never read");
   EXPECT_EQ(load_error("structured.npy"), ".descr: structured arrays are not read");

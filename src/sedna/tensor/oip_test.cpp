@@ -58,6 +58,7 @@ Tensor make(std::string name, DType dtype, Shape shape, std::vector<T> elements)
 
 Tensor strings(std::string name, std::vector<std::string_view> texts) { return make_bytes_tensor(std::move(name), texts); }
 
+// JI-2.2
 TEST(OipRequest, DecodesWhatTheStockClientSends) {
   InferRequest r = decoded("all_fields");
   EXPECT_EQ(r.id, "7");
@@ -86,6 +87,7 @@ TEST(OipRequest, DecodesWhatTheStockClientSends) {
   EXPECT_EQ(decoded("sequence").parameters, R"({"sequence_id":5,"sequence_start":true,"sequence_end":false})");
 }
 
+// JI-2.2
 TEST(OipRequest, EncodesTheVeryBytesOfTheStockClient) {
   EncodeOptions plain;
   plain.pad_header = false;
@@ -127,6 +129,7 @@ TEST(OipRequest, EncodesTheVeryBytesOfTheStockClient) {
                "inputs[0].data: FP16 has no JSON form; ask for it as binary data");
 }
 
+// JI-2.2
 TEST(OipRequest, PaddedHeadersLetTensorsLieAligned) {
   InferRequest r;
   r.inputs.push_back(make<double>("x", DType::kFp64, {2}, {1, 2}));
@@ -166,6 +169,7 @@ std::string refusal(std::string_view json, std::string_view binary = {}) {
   return result ? "accepted" : result.error().what();
 }
 
+// JI-7.9
 TEST(OipRequest, RefusalsNameTheField) {
   EXPECT_EQ(refusal("{"), "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)");
   EXPECT_EQ(refusal("[]"), "must be an object");
@@ -209,6 +213,7 @@ TEST(OipRequest, RefusalsNameTheField) {
   EXPECT_EQ(refusal(R"({"outputs":[{"name":"y"},{"name":"y"}]})"), "outputs[1].name: \"y\" is requested twice");
 }
 
+// JI-7.9
 TEST(OipRequest, BinarySizesMustAddUp) {
   const std::string x = R"({"inputs":[{"name":"x","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]})";
   EXPECT_EQ(refusal(x, "12345678"), "accepted");
@@ -229,6 +234,7 @@ TEST(OipRequest, BinarySizesMustAddUp) {
   EXPECT_FALSE(decode_request(Bytes::copy_of(x), 0));
 }
 
+// JI-2.3
 TEST(OipRequest, RawBodiesFillTheOneInput) {
   const Bytes body = Bytes::copy_of(std::string_view("\0\0\x80\x3f\0\0\0\x40", 8));
   const InferRequest r = decode_raw_request(body, {"x", DType::kFp32, {-1, -1}}, true).value();
@@ -245,6 +251,7 @@ TEST(OipRequest, RawBodiesFillTheOneInput) {
             body.text());
 }
 
+// JI-2.2
 TEST(OipResponse, AnswersBinaryAndJsonAsAsked) {
   InferResponse response;
   response.model = "m";

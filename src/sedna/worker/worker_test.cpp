@@ -20,6 +20,7 @@ namespace {
 
 using Variables = std::map<std::string, std::string, std::less<>>;
 
+// JI-6.4
 TEST(Context, GetParametersAsRecorded) {
   struct Case {
     Variables variables;
@@ -43,6 +44,7 @@ TEST(Context, GetParametersAsRecorded) {
   for (const auto& c : cases) EXPECT_EQ(Context(c.variables).get(c.name), c.expected) << c.name;
 }
 
+// JI-6.4
 TEST(Context, AlgorithmAsRecorded) {
   const auto parameters = [](std::string text) {
     return Context({{"HEM_NAME", "IBT"}, {"HEM_PARAMETERS", std::move(text)}}).algorithm("HEM")->parameters;
@@ -62,6 +64,7 @@ TEST(Context, AlgorithmAsRecorded) {
   EXPECT_EQ(parameters(R"([{"key":"a","value":"é"}])"), (Map{{"a", "é"}}));
 }
 
+// JI-7.11
 TEST(Context, NumbersNameTheVariable) {
   const Context context(
       {{"LC_PERIOD", "soon"}, {"PORT", "70000"}, {"FLAG", "perhaps"}, {"GOOD", "2.5"}, {"YES", "True"}});
@@ -82,6 +85,7 @@ TEST(Context, NumbersNameTheVariable) {
   EXPECT_EQ(subject([&] { context.get_flag("FLAG", true); }), "FLAG");
 }
 
+// JI-6.4
 TEST(Context, UpstreamDefaults) {
   const Context context{Variables{}};
   EXPECT_EQ(context.job_name(), "sedna");
@@ -90,6 +94,7 @@ TEST(Context, UpstreamDefaults) {
   EXPECT_EQ(context.lc_server(), "http://127.0.0.1:9100");
 }
 
+// JI-6.6
 TEST(ForkGeneration, RisesInTheChildOnly) {
   const auto before = fork_generation();
   const pid_t child = fork();

@@ -28,6 +28,7 @@ double of_probabilities(std::string_view name, const Parameters& parameters = {}
 
 constexpr double kTolerance = 5e-11;
 
+// JI-4.2
 TEST(Msp, IsOneMinusTheLargestProbability) {
   EXPECT_NEAR(of_logits("MSP"), 0.3409988611, kTolerance);
   EXPECT_NEAR(of_probabilities("MSP"), 0.3409988611, kTolerance);
@@ -35,12 +36,14 @@ TEST(Msp, IsOneMinusTheLargestProbability) {
   EXPECT_TRUE(judge("MSP", {0.4, 0.3, 0.3}, EdgeResult::Form::kProbabilities).hard);
 }
 
+// JI-4.2
 TEST(Margin, MeasuresTheRunnerUp) {
   EXPECT_NEAR(of_logits("Margin"), 0.5834318318, kTolerance);
   EXPECT_NEAR(of_probabilities("Margin"), 0.5834318318, kTolerance);
   EXPECT_DOUBLE_EQ(judge("Margin", {0.5, 0.5}, EdgeResult::Form::kProbabilities).score, 1);
 }
 
+// JI-4.2
 TEST(Entropy, IsAShareOfItsMaximum) {
   EXPECT_NEAR(of_logits("Entropy"), 0.7707343050, kTolerance);
   EXPECT_NEAR(of_probabilities("Entropy"), 0.7707343050, kTolerance);
@@ -58,18 +61,21 @@ TEST(CrossEntropy, IsEntropyBelowOneMinusItsThreshold) {
   EXPECT_EQ(filter->threshold_as_parameter(0.75).value(), (Parameter{"threshold_cross_entropy", "0.25"}));
 }
 
+// JI-4.2
 TEST(Energy, IsTheNegativeLogSum) {
   EXPECT_NEAR(of_logits("Energy"), -2.4170300163, kTolerance);
   EXPECT_NEAR(of_logits("Energy", {{"temperature", "2"}}), -3.3795547013, kTolerance);
   EXPECT_EQ(judge("Energy", kProbabilities, EdgeResult::Form::kProbabilities).reason, Reason::kInvalid);
 }
 
+// JI-4.2
 TEST(MaxLogit, IsTheLargestLogitNegated) {
   EXPECT_DOUBLE_EQ(of_logits("MaxLogit"), -2);
   EXPECT_FALSE(judge("MaxLogit", kLogits, EdgeResult::Form::kLogits, {{"threshold", "-2"}}).hard);
   EXPECT_TRUE(judge("MaxLogit", kLogits, EdgeResult::Form::kLogits, {{"threshold", "-2.1"}}).hard);
 }
 
+// JI-4.2
 TEST(TemperatureMsp, DividesTheLogits) {
   EXPECT_NEAR(of_logits("TemperatureMSP", {{"temperature", "0.5"}}), 0.1362228818, kTolerance);
   EXPECT_NEAR(of_logits("TemperatureMSP", {{"temperature", "2"}}), 0.4983122429, kTolerance);
@@ -77,12 +83,14 @@ TEST(TemperatureMsp, DividesTheLogits) {
               kTolerance);
 }
 
+// JI-4.2
 TEST(TemperatureEntropy, DividesTheLogits) {
   EXPECT_NEAR(of_logits("TemperatureEntropy", {{"temperature", "0.5"}}), 0.4129467022, kTolerance);
   EXPECT_NEAR(of_logits("TemperatureEntropy", {{"temperature", "2"}}), 0.9341274799, kTolerance);
   EXPECT_NEAR(of_probabilities("TemperatureEntropy", {{"temperature", "2"}}), 0.9341274799, kTolerance);
 }
 
+// JI-4.2
 TEST(BoxCount, IsForCrowdedImages) {
   const auto boxes = EdgeResult::Form::kBoxScores;
   EXPECT_TRUE(judge("BoxCount", {0.9, 0.8, 0.7}, boxes, {{"threshold", "2"}}).hard);
@@ -92,6 +100,7 @@ TEST(BoxCount, IsForCrowdedImages) {
   EXPECT_DOUBLE_EQ(judge("BoxCount", {0.9, 0.8, 0.7}, boxes).score, 3);
 }
 
+// JI-4.2
 TEST(BoxMinScore, IsDecidedByTheMostDoubtfulBox) {
   const auto boxes = EdgeResult::Form::kBoxScores;
   EXPECT_DOUBLE_EQ(judge("BoxMinScore", {0.9, 0.25, 0.7}, boxes).score, 0.75);
@@ -123,6 +132,7 @@ TEST(Random, ReadsTextAndKeepsItsRatio) {
   EXPECT_THROW(make_filter("Random", {{"seed", "-1"}}), Error);
 }
 
+// JI-4.3
 TEST(Filters, RefuseWhatCannotBeJudgedWithoutRaising) {
   for (const char* name : {"MSP", "Margin", "Entropy", "Energy", "MaxLogit", "TemperatureMSP", "TemperatureEntropy"}) {
     const auto logits = EdgeResult::Form::kLogits;
