@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "sedna/worker/context.hpp"
+#include "sedna/base/fork.hpp"
 
 namespace sedna::inference {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kCalls = 0xffff'ffff;
 
 std::uint64_t generation_bits() {
-  return worker::fork_generation() << 32;
+  return fork_generation() << 32;
 }
 
 thread_local const void* ending_here = nullptr;

@@ -167,7 +167,7 @@ void LcReporter::start() {
     mine.since = impl_->options.clock->wall();
     mine.thread = std::thread([impl = impl_.get(), &mine] { impl->run(mine); });
   }
-  started_for_.store(worker::fork_generation(), std::memory_order_relaxed);
+  started_for_.store(fork_generation(), std::memory_order_relaxed);
 }
 
 bool LcReporter::flush(Deadline deadline) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "sedna/base/clock.hpp"
+#include "sedna/base/fork.hpp"
 #include "sedna/worker/context.hpp"
 
 namespace sedna::inference {
@@ -49,7 +50,7 @@ class LcReporter {
   void set_source(Source source);
   /// Something was inferred. A few nanoseconds once the thread runs.
   void touch() {
-    if (started_for_.load(std::memory_order_relaxed) != worker::fork_generation()) start();
+    if (started_for_.load(std::memory_order_relaxed) != fork_generation()) start();
   }
   /// Sends now what the next period would (at the end of a worker). False when the LC did not take it.
   bool flush(Deadline deadline);

@@ -187,7 +187,7 @@ struct OnnxEstimator::Impl {
 
   std::vector<Tensor> run(std::span<const Tensor> inputs) const {
     const auto ordered = arrange(inputs);
-    std::array<OrtHandle<ort::Value>, kMaxPorts> values;
+    std::vector<OrtHandle<ort::Value>> values(inputs.size());
     std::array<const ort::Value*, kMaxPorts> in{};
     std::array<ort::Value*, kMaxPorts> out{};
     std::vector<Bytes> keep;
@@ -197,8 +197,8 @@ struct OnnxEstimator::Impl {
     }
     ort::Status* status = lib(ort::kRun)(session.get(), nullptr, input_names.data(), in.data(), input_names.size(),
                                          output_names.data(), output_names.size(), out.data());
-    std::array<OrtHandle<ort::Value>, kMaxPorts> answers;
-    for (std::size_t i = 0; i < output_names.size(); ++i) answers[i] = OrtHandle<ort::Value>(out[i]);
+    std::vector<OrtHandle<ort::Value>> answers(output_names.size());
+    for (std::size_t i = 0; i < answers.size(); ++i) answers[i] = OrtHandle<ort::Value>(out[i]);
     lib.check(status, "running the model", metadata.name);
     std::vector<Tensor> outputs;
     outputs.reserve(output_names.size());

@@ -1,10 +1,9 @@
 #include "sedna/net/http_client.hpp"
 
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 
+#include "sedna/base/fork.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/net/http_exchange.hpp"
 #include "sedna/net/http_parse.hpp"
@@ -18,7 +17,7 @@ namespace {
 struct Kept {
   explicit Kept(std::unique_ptr<Transport> transport) : connection(std::move(transport)) {}
   HttpConnection connection;
-  pid_t process = 0;
+  std::uint64_t process = 0;
   SteadyClock::time_point since{};
 };
 
@@ -52,7 +51,7 @@ class Pool {
   }
 
   void clear() {
-    const pid_t self = getpid();
+    const std::uint64_t self = fork_generation();
     while (auto kept = take()) {
       if (kept->process == self) kept->connection.transport().farewell();
     }
@@ -94,7 +93,7 @@ struct HttpClient::Impl {
 
   // A connection kept from before that still looks alive, if there is one.
   std::unique_ptr<Kept> take_kept() {
-    const pid_t self = getpid();
+    const std::uint64_t self = fork_generation();
     const auto oldest = SteadyClock::now() - options.idle_timeout;
     while (auto kept = pool.take()) {
       // After fork both processes hold the socket: closing ours says nothing to the peer, and no word may be sent on
@@ -115,7 +114,7 @@ struct HttpClient::Impl {
       return Error(error.code(), error.what(), text);
     }
     auto fresh = std::make_unique<Kept>(std::move(*transport));
-    fresh->process = getpid();
+    fresh->process = fork_generation();
     return fresh;
   }
 

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -16,6 +15,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include "sedna/base/fork.hpp"
 
 namespace sedna::net {
 namespace {
@@ -36,7 +37,7 @@ struct Lookup {
 
 // Threads do not survive fork, so the count belongs to one process.
 std::atomic<int> lookups_under_way{0};
-std::atomic<pid_t> lookups_of_process{0};
+std::atomic<std::uint64_t> lookups_of_process{0};
 
 SocketAddress make_address(const sockaddr* address, socklen_t length) {
   SocketAddress out;
@@ -87,7 +88,7 @@ void run_lookup(const std::shared_ptr<Lookup>& lookup, const std::string& host, 
 }
 
 Result<std::shared_ptr<Lookup>> start_lookup(const std::string& host, std::uint16_t port) {
-  const pid_t self = getpid();
+  const std::uint64_t self = fork_generation();
   if (lookups_of_process.exchange(self) != self) lookups_under_way = 0;
   if (lookups_under_way.fetch_add(1) >= kMaxLookups) {
     --lookups_under_way;

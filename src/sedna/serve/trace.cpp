@@ -57,7 +57,7 @@ std::string_view trace_id_of(std::string_view traceparent) {
 
 std::string traceparent_from(std::string_view sent) {
   const std::string_view trace = trace_id_of(sent);
-  auto& random = thread_random();  // once: it asks the kernel whether this is still the same process
+  auto& random = thread_random();
   std::string out;
   out.reserve(55);
   out += "00-";

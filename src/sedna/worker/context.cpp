@@ -1,7 +1,5 @@
 #include "sedna/worker/context.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -34,14 +32,6 @@ std::string value_text(const json::value& value) {
   if (value.is_null()) return {};
   return json::write(value, json::WriteOptions::python());
 }
-
-std::atomic<std::uint64_t> generation{1};
-
-/// Registers the child handler once, when the library is loaded.
-const bool fork_watch = [] {
-  const int failed = pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1, std::memory_order_relaxed); });
-  return failed == 0;
-}();
 
 }  // namespace
 
@@ -127,10 +117,6 @@ std::optional<Algorithm> Context::algorithm(std::string_view prefix) const {
     algorithm.parameters.insert_or_assign(std::move(key_name), value == nullptr ? std::string() : value_text(*value));
   }
   return algorithm;
-}
-
-std::uint64_t fork_generation() {
-  return generation.load(std::memory_order_relaxed);
 }
 
 }  // namespace sedna::worker

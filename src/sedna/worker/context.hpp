@@ -53,8 +53,4 @@ class Context {
   std::map<std::string, std::string, std::less<>> variables_;
 };
 
-/// 1 in the process that loaded us, one more in each forked child: state that belongs to threads compares it and starts
-/// afresh. A relaxed load.
-std::uint64_t fork_generation();
-
 }  // namespace sedna::worker

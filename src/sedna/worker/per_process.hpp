@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "sedna/worker/context.hpp"
+#include "sedna/base/fork.hpp"
 
 namespace sedna::worker {
 

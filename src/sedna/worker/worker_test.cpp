@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
+#include "sedna/base/fork.hpp"
 #include "sedna/worker/context.hpp"
 #include "sedna/worker/lc_client.hpp"
 #include "sedna/worker/per_process.hpp"
