@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=build/venv
 # shellcheck disable=SC2034
 jobs=${SEDNA_JOBS:-$(nproc)}
+# One cache for all build trees: the wheel's is compiled by the same commands as the release preset's.
+export CCACHE_NOHASHDIR=1
 
 say() { printf '==> %s\n' "$*" >&2; }
 

@@ -200,3 +200,67 @@ def test_fork() -> None:
         print(worker.exitcode)
     """)
     assert out.split("\n")[0].startswith("(True,") and "\n0\n" in out
+
+
+@needs_core
+def test_secrets_stay_out_of_logs_errors_and_arguments(tmp_path: Path) -> None:
+    """Keys, tokens and passwords in URLs: neither what is said nor what `ps` shows contains them."""
+    (tmp_path / "token").write_text("tok-5ecret\n")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent("""
+            import os, numpy as np
+            from pathlib import Path
+            from sedna.common.file_ops import FileOps
+            from sedna.common.config import BaseConfig
+            from sedna.core.joint_inference import JointInference
+            class Echo:
+                def predict(self, data):
+                    return data
+            for url in ("s3://bucket/model.bin", "http://user:pa55word@127.0.0.1:1/model.bin",
+                        "http://127.0.0.1:1/m?X-Amz-Signature=5ignature"):
+                try:
+                    FileOps.download(url, "model.bin")
+                except Exception as error:
+                    print(repr(error))
+                else:
+                    raise AssertionError(url)
+            job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"})
+            for _ in range(7):
+                result = job.inference(np.zeros(3))
+                print(result, result.message)
+            print(job.__dict__, repr(job.config), repr(BaseConfig()))
+            print(Path("/proc/self/cmdline").read_text().split(chr(0))[0])
+        """)], capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "LOG_LEVEL": "DEBUG", "LC_SERVER": "",
+             "S3_ENDPOINT_URL": "http://127.0.0.1:1", "ACCESS_KEY_ID": "AK1", "SECRET_ACCESS_KEY": "53cretkey",
+             "SEDNA_TOKEN_FILE": str(tmp_path / "token"), "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.stdout + done.stderr
+    assert "127.0.0.1:1" in said, "nothing was said at all"
+    for secret in ("tok-5ecret", "pa55word", "53cretkey", "5ignature"):
+        assert secret not in said, said[max(0, said.index(secret) - 200):][:400]
+
+
+@needs_core
+def test_fork_before_use_and_fresh_processes() -> None:
+    """A job made but not used is used in children only; and a spawned child makes its own."""
+    out = run("""
+        import multiprocessing, numpy as np, os
+        from sedna.core.joint_inference import JointInference
+        class Model:
+            def predict(self, data):
+                return np.array([0.2, 0.3, 0.5])
+        os.environ.update(BACKEND_TYPE="SKLEARN", LC_SERVER="", BIG_MODEL_PORT="1")
+        job = JointInference(estimator=Model(), hard_example_mining={"method": "MSP", "param": {"threshold": 0.1}})
+        def child(index):
+            results = [job.inference(np.zeros(3)) for _ in range(8)] + list(job.stream([np.zeros(3)] * 4))
+            future = job.submit(np.zeros(3))
+            return [r.reason for r in results + [future.result(20)]]
+        with multiprocessing.get_context("fork").Pool(3) as pool:
+            answers = pool.map(child, range(6))
+        assert all(len(a) == 13 and set(a) <= {"transport", "breaker"} for a in answers), answers
+        assert job.counts["inferences"] == 0  # the children counted for themselves
+        print(job.inference(np.zeros(3)).reason)
+    """)
+    assert out == "transport\n"

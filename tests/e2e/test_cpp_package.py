@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 from pathlib import Path
@@ -17,6 +18,13 @@ def run(*command: str, **kwargs) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, **kwargs)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
+
+
+def onnxruntime() -> str:
+    """The shared library of the Python wheel: programs elsewhere than beside a virtual environment are told."""
+    package = importlib.util.find_spec("onnxruntime")
+    assert package and package.origin
+    return str(next((Path(package.origin).parent / "capi").glob("libonnxruntime.so*")))
 
 
 def digit_model(path: Path) -> None:
@@ -46,7 +54,7 @@ def test_installed_package_builds_and_runs_the_example(tmp_path):
     digit_model(tmp_path / "digits.onnx")
     with sedna_worker("infer", "--model", f"digits={tmp_path / 'digits.onnx'}", "--port", "0") as worker:
         out = run(str(build / "joint_inference"), str(tmp_path / "digits.onnx"), "127.0.0.1", str(worker.port),
-                  env={**os.environ, "LC_SERVER": ""})
+                  env={**os.environ, "LC_SERVER": "", "SEDNA_ONNXRUNTIME": onnxruntime()})
     assert out.strip() == "digit 4, answered by the edge (easy)"
 
 
