@@ -47,7 +47,11 @@ class Context {
   std::string job_name() const { return get_or("JOB_NAME", "sedna"); }
   std::string worker_name() const { return get_or("WORKER_NAME", job_name()); }
   std::string namespace_name() const { return get_or("NAMESPACE", job_name()); }
-  std::string lc_server() const { return get_or("LC_SERVER", "http://127.0.0.1:9100"); }
+  /// Empty, and set: there is no local controller.
+  std::string lc_server() const {
+    const auto it = variables_.find("LC_SERVER");
+    return it != variables_.end() ? it->second : "http://127.0.0.1:9100";
+  }
 
  private:
   std::map<std::string, std::string, std::less<>> variables_;
