@@ -418,6 +418,15 @@ def test_bad_configuration_names_the_variable(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ValueError, match="SEDNA_CLOUD_DEADLINE_MS"):
         JointInference(estimator=Echo())
     monkeypatch.delenv("SEDNA_CLOUD_DEADLINE_MS")
+    for port in ("http", "70000", "-1"):
+        with monkeypatch.context() as context:
+            context.setenv("BIG_MODEL_PORT", port)
+            with pytest.raises(ValueError, match=f"BIG_MODEL_PORT: is '{port}'"):
+                JointInference(estimator=Echo())
+    with monkeypatch.context() as context:
+        context.setenv("BIG_MODEL_BIND_PORT", "http")
+        with pytest.raises(ValueError, match="BIG_MODEL_BIND_PORT"):
+            BigModelService(estimator=Echo())
     with pytest.raises(ValueError, match="NoSuch"):
         JointInference(estimator=Echo(), hard_example_mining={"method": "NoSuch"})
     with pytest.raises(ValueError, match="deadline"):

@@ -140,8 +140,11 @@ def test_filters_travel() -> None:
 
 # JI-4.5, JI-7.11
 def test_errors_name_the_parameter() -> None:
-    with pytest.raises(ValueError, match="'x'"):
-        hem.ThresholdFilter(threshold="x")
+    for name in (hem.ThresholdFilter, hem.MSPFilter):
+        with pytest.raises(ValueError, match=r"threshold: is 'x', but .* needs a number"):
+            name(threshold="x")
+    with pytest.raises(ValueError, match="random_ratio: is 'x'"):
+        hem.RandomFilter(random_ratio="x")
     with pytest.raises(ValueError, match="temperature"):
         hem.TemperatureMSPFilter(temperature=-1)([1.0, 2.0])
     with pytest.raises(ValueError, match="Threshold"):  # the message lists what is there

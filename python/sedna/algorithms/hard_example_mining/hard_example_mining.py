@@ -54,6 +54,15 @@ class BaseFilter(metaclass=abc.ABCMeta):
             return False
 
 
+def _number(filter_: BaseFilter, key: str, value: Any) -> float:
+    """A parameter as a number; resources have them as text."""
+    try:
+        return float(value)
+    except ValueError:
+        name = type(filter_).__name__
+        raise ValueError(f"{key}: is {value!r}, but {name} needs a number, for example 0.5") from None
+
+
 class CoreFilter(BaseFilter):
     """A filter whose rule is the core's. Subclasses name it and its parameters with their defaults."""
 
@@ -62,7 +71,7 @@ class CoreFilter(BaseFilter):
 
     def _set(self, **parameters: Any) -> None:
         for key, value in parameters.items():
-            setattr(self, key, float(value))
+            setattr(self, key, _number(self, key, value))
 
     def _set_more(self, parameters: Dict[str, Any]) -> None:
         """Parameters that the core's filter may know; texts, as a resource has them."""
@@ -129,7 +138,7 @@ class RandomFilter(BaseFilter):
     """Hard with a probability, whatever the result; drawn from Python's global generator, so ``random.seed`` repeats it."""
 
     def __init__(self, random_ratio: Any = 0.3, **kwargs: Any) -> None:
-        self.random_ratio = float(random_ratio)
+        self.random_ratio = _number(self, "random_ratio", random_ratio)
 
     def __call__(self, *args: Any, **kwargs: Any) -> bool:
         return random.uniform(0, 1) < self.random_ratio  # noqa: S311

@@ -45,6 +45,13 @@ def _own_address(job: JobBase) -> str:
     return get_host_ip() if beyond else "127.0.0.1"
 
 
+def _port(job: JobBase, variable: str) -> int:
+    text = str(job.get_parameters(variable, "5000"))
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise ValueError(f"{variable}: is {text!r}; it must be a whole number from 0 to 65535")
+    return int(text)
+
+
 class BigModelService(JobBase):
     """The cloud side: serves the big model on BIG_MODEL_BIND_IP:BIG_MODEL_BIND_PORT until it is ended.
 
@@ -59,7 +66,7 @@ class BigModelService(JobBase):
     def __init__(self, estimator: Any = None) -> None:
         super().__init__(estimator=estimator)
         self.local_ip = self.get_parameters("BIG_MODEL_BIND_IP") or _own_address(self)
-        self.port = int(self.get_parameters("BIG_MODEL_BIND_PORT", "5000"))
+        self.port = _port(self, "BIG_MODEL_BIND_PORT")
         self.job_kind = K8sResourceKind.JOINT_INFERENCE_SERVICE.value
         self.inference_server: Optional[InferenceServer] = None
 
@@ -128,7 +135,7 @@ class JointInference(JobBase):
         self.job_kind = K8sResourceKind.JOINT_INFERENCE_SERVICE.value
         self.local_ip = _own_address(self)
         self.remote_ip = self.get_parameters("BIG_MODEL_IP") or self.local_ip
-        self.port = int(self.get_parameters("BIG_MODEL_PORT", "5000"))
+        self.port = _port(self, "BIG_MODEL_PORT")
         self.mining_mode: str = self.get_parameters("MINING_MODE", INFERENCE_THEN_MINING)
         _check_mode(self.mining_mode, "MINING_MODE")
         self.hard_example_mining_algorithm = self._make_filter(hard_example_mining)

@@ -57,9 +57,10 @@ class InferenceServer:
 
         Ctrl-C raises KeyboardInterrupt here, after requests under way were answered.
         """
-        threads = int(Context.get_parameters("SEDNA_PREDICT_THREADS", "1"))
+        text = str(Context.get_parameters("SEDNA_PREDICT_THREADS", "1"))
+        threads = int(text) if text.isascii() and text.isdigit() else 0
         if threads < 1:
-            raise ValueError(f"SEDNA_PREDICT_THREADS is {threads}; it must be 1 or more")
+            raise ValueError(f"SEDNA_PREDICT_THREADS: is {text!r}; it must be a whole number, 1 or more")
         host = self._host = self._make_host(threads)
         host.start()
         self.port = host.port
