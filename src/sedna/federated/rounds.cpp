@@ -170,6 +170,7 @@ void RoundMachine::close_round(bool by_deadline, Time now) {
   closed.round = ++closed_rounds_;
   closed.last = closed_rounds_ >= options_.exit_round;
   closed.by_deadline = by_deadline;
+  closed.missing = missing();
   closed.clients = std::exchange(order_, {});
   closed.sum = std::exchange(sum_, nullptr);
   committed_.clear();

@@ -69,6 +69,7 @@ class RoundMachine {
     bool last = false;
     bool by_deadline = false;
     std::vector<std::string> clients;  ///< who is in the sum, in order of commit
+    std::vector<std::string> missing;  ///< who was connected and had brought nothing
     std::unique_ptr<Aggregation> sum;
   };
 

@@ -137,6 +137,7 @@ TEST(Rounds, TheDeadlineClosesARoundWithWhatThereIs) {
   auto m = machine_for(3, 1);
   m.join("a", 1, std::nullopt, kStart);
   EXPECT_EQ(m.next_wakeup(), kStart + hours(24));  // nobody has sent anything: only the idle limit
+  m.join("late", 2, std::nullopt, kStart);
   m.submit(one("a", 7), std::nullopt, kStart + minutes(10));
   EXPECT_EQ(m.next_wakeup(), kStart + minutes(70));
   m.tick(kStart + minutes(69));
@@ -145,6 +146,7 @@ TEST(Rounds, TheDeadlineClosesARoundWithWhatThereIs) {
   auto closed = m.take_closed();
   ASSERT_TRUE(closed);
   EXPECT_TRUE(closed->by_deadline);
+  EXPECT_THAT(closed->missing, testing::ElementsAre("late"));
   EXPECT_EQ(value_of(*closed), 7);
 }
 
