@@ -158,6 +158,7 @@ struct AggregationClient::Impl {
       if (refused) self->end(*refused);
       co_return false;
     }
+    self->active = socket;
     peer = std::make_shared<Peer>(0, self->io.get_executor());
     asio::co_spawn(self->io, Peer::write_all(peer, socket.get()), asio::detached);
     peer->send(Bytes::from_string(self->subscription()));
@@ -263,6 +264,7 @@ struct AggregationClient::Impl {
   asio::io_context io{1};
   asio::steady_timer pause_timer;  // from the io thread only
   std::string last_failure;        // from the io thread only
+  std::weak_ptr<ClientSocket> active;  // from the io thread only
   std::thread thread;
   std::atomic<bool> closing{false};
   std::atomic<std::uint64_t> received{0};
@@ -342,10 +344,16 @@ void AggregationClient::close() {
     if (impl_->writer) impl_->writer->close(1000, {});
   }
   asio::post(impl_->io, [impl = impl_.get()] { impl->pause_timer.cancel(); });
-  // A server that does not answer the goodbye holds nobody up: ending the loop drops the connection.
-  {
+  const auto over = [this](SteadyClock::duration limit) {
     std::unique_lock lock(impl_->mutex);
-    impl_->changed.wait_for(lock, kGoodbyeTimeout, [this] { return impl_->end_reason.has_value(); });
+    return impl_->changed.wait_for(lock, limit, [this] { return impl_->end_reason.has_value(); });
+  };
+  if (!over(kGoodbyeTimeout)) {
+    // A server that does not answer the goodbye holds nobody up.
+    asio::post(impl_->io, [impl = impl_.get()] {
+      if (const auto socket = impl->active.lock()) socket->stream().abort();
+    });
+    over(std::chrono::seconds(1));
   }
   impl_->io.stop();
   impl_->thread.join();

@@ -52,7 +52,7 @@ class AggregationClient {
   /// kUnauthenticated, kNotFound (no such aggregation there), …
   void connect();
   /// Hands an update over; sent as soon as there is a connection, again after each break until its round's model is here.
-  /// Throws Error for values that have no form in JSON.
+  /// Throws Error for dtypes that have no form in JSON.
   void submit(std::int64_t samples, const Weights& weights);
   /// The next round's model; nothing at the timeout (call again: signal handlers may run in between). Throws Error once
   /// the server has ended the job (its reason) or could not be reached for connect_timeout.

@@ -193,8 +193,9 @@ Result<std::string> type_of(std::string_view text, const json::Limits& limits) {
   return type;
 }
 
-void append_weights(std::string& out, const Weights& weights) {
+void append_weights(std::string& out, const Weights& weights, bool allow_nan) {
   tensor::ListStyle style;
+  style.allow_nan = allow_nan;
   style.separator = ", ";
   out += '[';
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -297,7 +298,7 @@ std::string write_update(const std::string& client, std::int64_t samples, const 
   out += R"(, "data": {"num_samples": )";
   json::append_number(out, samples);
   out += R"(, "weights": )";
-  append_weights(out, weights);
+  append_weights(out, weights, true);  // the server's to refuse: then the client goes on with the round's model
   out += R"(}, "job_name": )";
   json::append_string(out, job_name, true);
   if (round) {
@@ -325,7 +326,7 @@ std::string write_model(const json::object& envelope, const Aggregate& model, st
     if (model.none) {
       out += "null";
     } else {
-      append_weights(out, model.weights);
+      append_weights(out, model.weights, false);
     }
     out += last ? R"(, "exit_flag": "ok"})" : R"(, "exit_flag": "continue"})";
   };

@@ -38,10 +38,11 @@ std::string write_subscribe(const std::string& client, std::optional<std::int64_
 /// {"type": "CLIENT_JOIN", "data": …}
 std::string write_joined(const std::string& client);
 /// {"type": "update_weight", "client": …, "data": {"num_samples": …, "weights": […]}, "job_name": …, "round_number": …}
-/// Throws Error for values that have no form in JSON.
+/// NaN and infinities are written as Python writes them. Throws Error for dtypes that have no form in JSON.
 std::string write_update(const std::string& client, std::int64_t samples, const Weights& weights,
                          const std::string& job_name, std::optional<std::int64_t> round);
-/// recv_weight in the members of the update that closed the round, as upstream echoes them.
+/// recv_weight in the members of the update that closed the round, as upstream echoes them. Throws Error for a model that
+/// is not finite.
 std::string write_model(const json::object& envelope, const Aggregate& model, std::int64_t round, bool last);
 /// {"type": "update_refused", …}: how a client learns why its update does not count.
 std::string write_refusal(const std::string& client, std::string_view outcome, std::string_view reason,

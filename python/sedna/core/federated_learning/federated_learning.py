@@ -59,6 +59,10 @@ class FederatedLearning(JobBase):
         self.log.info("federated learning starts: %s as %s", self.job_name, self.worker_name)
         try:
             while True:
+                # Frameworks that keep weights in a file begin from it: the last round's, also after a restart.
+                load_weights = getattr(self.estimator, "load_weights", None)
+                if callable(load_weights):
+                    load_weights()
                 result = self.estimator.train(train_data, valid_data=valid_data, **kwargs)
                 self.node.submit(len(train_data), _arrays(self.estimator.get_weights()))
                 model = self._wait_for_model()
