@@ -41,7 +41,7 @@ DIFFERENCES: Dict[str, Dict[int, Any]] = {
     # Upstream's handler dies of JSON that is no object, without a word. Ours says so.
     "raw_bad_frames": {9: CLOSE_1003, 14: CLOSE_1003},
     # A restarted worker takes its place back; upstream drops the new connection and forgets the old one.
-    "raw_duplicate_client": {7: CLOSE_1008, 8: ["text", '{"type": "subscribe", "client_id": "a"}'],
+    "raw_duplicate_client": {7: CLOSE_1008, 8: ["text", '{"type": "subscribe", "client_id": "a"}'], 9: None,
                              11: ["response", 200, '{"clients":["a"]}'], 14: None},
     # An update without weights is refused with the reason; upstream passes it on to everybody.
     "raw_edges": {14: ["refused", "must be an object"], 15: None, 17: ["refused", "must be a list of arrays"], 18: None},
@@ -51,7 +51,7 @@ DIFFERENCES: Dict[str, Dict[int, Any]] = {
                             '"weights": [[2.0]], "exit_flag": "continue"}, "job_name": "j", "round_number": 1}']],
         23: None, 24: None},
     # Refused with the tensor's name, and the client stays. (Upstream drops it.)
-    "raw_shape_mismatch": {12: ["refused", "weights[0]: has shape [3], the model's has [2]"],
+    "raw_shape_mismatch": {12: ["refused", "weights[0]: has shape [3], the model's has [2]"], 13: None,
                            15: ["response", 200, '{"clients":["a","b"]}']},
     # A client whose connection has ended is not connected.
     "raw_too_big": {9: ["response", 200, '{"clients":[]}']},
