@@ -116,7 +116,8 @@ void add_aggregate(CLI::App& program, Action& action) {
       "Example: sedna-worker aggregate --participants 3 --rounds 10\n"
       "         curl http://127.0.0.1:7363/FedAvg   # who is connected");
   cmd->add_option("--aggregation", flags->aggregation, "The path that clients connect to; the rule is FedAvg");
-  cmd->add_option("--participants", flags->participants, "Updates that close a round (1)")->check(CLI::Range(1, 1000000));
+  cmd->add_option("--participants", flags->participants, "Updates that close a round (1)")
+      ->check(CLI::Range(1, 1000000));
   cmd->add_option("--rounds", flags->rounds, "Rounds of the job (1)")->check(CLI::Range(1, 1000000));
   cmd->add_option("--round-deadline", flags->round_deadline_s,
                   "Seconds from a round's first update until it closes with what there is")

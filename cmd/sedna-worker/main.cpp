@@ -11,7 +11,8 @@
 int main(int argc, char** argv) {
   using namespace sedna;
   CLI::App program(
-      "Sedna worker: the cloud or edge side of joint inference, or the aggregator of a federated job, without user code.\n"
+      "Sedna worker: the cloud or edge side of joint inference, or the aggregator of a federated job, without user "
+      "code.\n"
       "Exit codes: 0 done or stopped by a signal; 1 a file, port, peer or variable is wrong; 2 a flag is wrong.",
       "sedna-worker");
   program.require_subcommand(1);
@@ -25,7 +26,8 @@ int main(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {
     if (argc > 1 && argv[1][0] != '-' && program.get_subcommands().empty()) {
-      std::fprintf(stderr, "sedna-worker: no command '%s'; there are infer, edge, calibrate and aggregate (--help)\n", argv[1]);
+      std::fprintf(stderr, "sedna-worker: no command '%s'; there are infer, edge, calibrate and aggregate (--help)\n",
+                   argv[1]);
       return worker_program::kExitUsage;
     }
     return program.exit(error) == 0 ? worker_program::kExitOk : worker_program::kExitUsage;

@@ -1,11 +1,5 @@
 // Federated learning: the aggregation server with a queue of finished rounds for rules in Python, and the client whose
 // connection lives on a thread of the core's.
-#include <nanobind/nanobind.h>
-#include <nanobind/stl/map.h>
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
-
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
@@ -14,10 +8,17 @@
 #include <memory>
 #include <mutex>
 
-#include "bind.hpp"
-#include "convert.hpp"
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include "sedna/federated/client.hpp"
 #include "sedna/federated/server.hpp"
+
+#include "bind.hpp"
+#include "convert.hpp"
 
 namespace sedna::python {
 namespace {
@@ -237,8 +238,8 @@ class FederatedClient {
   FederatedClient(const std::map<std::string, std::string>& environment, const std::string& aggregation) {
     const worker::Context context(
         std::map<std::string, std::string, std::less<>>(environment.begin(), environment.end()));
-    client_ = std::make_unique<federated::AggregationClient>(
-        federated::ClientOptions::from_context(context, aggregation));
+    client_ =
+        std::make_unique<federated::AggregationClient>(federated::ClientOptions::from_context(context, aggregation));
   }
   ~FederatedClient() {
     const nb::gil_scoped_release unlocked;

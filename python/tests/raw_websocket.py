@@ -39,7 +39,7 @@ class RawWebSocket:
         ws = cls(sock, client=False)
         head = ws._head().decode()
         key = next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
-        accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()  # noqa: S324 (RFC 6455)
+        accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
         sock.sendall(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                       f"Sec-WebSocket-Accept: {accept}\r\n\r\n").encode())
         return ws, head.split("\r\n")[0]

@@ -54,7 +54,7 @@ def test_fed_avg_answers_as_recorded(row: Dict[str, Any]) -> None:
         assert [rule.total_size, rule.weights] == row["result"]
         return
     if row["error"]:
-        with pytest.raises(Exception) as caught:  # noqa: PT011 (the recorded type is checked below)
+        with pytest.raises(Exception) as caught:
             rule.aggregate(clients_of(row["args"][0]))
         names = {c.__name__ for c in type(caught.value).__mro__}
         assert row["error"] in names or (row["error"] in NEWER_NUMPY and names & {"ValueError", "TypeError"})
@@ -248,9 +248,8 @@ def test_an_estimator_without_weights_is_named(job: Any) -> None:
         def train(self, data: Any, **kwargs: Any) -> None:
             pass
 
-    with serving(aggregation="FedAvg") as server:
-        with pytest.raises(NotImplementedError, match="NoWeights has no get_weights"):
-            job(server, "a", NoWeights()).train([1])
+    with serving(aggregation="FedAvg") as server, pytest.raises(NotImplementedError, match="NoWeights has no get_weights"):
+        job(server, "a", NoWeights()).train([1])
 
 
 CLIENT = """

@@ -307,7 +307,7 @@ class RecordedServer:
                 if opcode in (0, CLOSE):
                     break
             ws.sock.close()
-        except BaseException as error:  # noqa: BLE001 (the test's thread raises it again)
+        except BaseException as error:
             self.problem = error
         finally:
             self.listener.close()

@@ -1,6 +1,6 @@
 // How the updates of one round become one model: the face that every rule has, in the shape of Google's
-// CheckpointAggregator (create, accumulate, merge, report). Called by the round machine; implemented by the weighted mean
-// and, around user code, by CollectedUpdates.
+// CheckpointAggregator (create, accumulate, merge, report). Called by the round machine; implemented by the weighted
+// mean and, around user code, by CollectedUpdates.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +42,9 @@ struct Manifest {
 /// The largest |weight * value| that is accepted: sums of a million such updates stay finite.
 inline constexpr double kMaxProduct = 1e300;
 
-/// Checks everything that can be wrong with an update before it touches a sum: tensor count, dtypes (FP32, FP64), shapes
-/// against `manifest` where it is set, byte lengths, a weight above 0 and finite, values finite. The error names the
-/// tensor ("weights[2]") and the reason. One pass over the values.
+/// Checks everything that can be wrong with an update before it touches a sum: tensor count, dtypes (FP32, FP64),
+/// shapes against `manifest` where it is set, byte lengths, a weight above 0 and finite, values finite. The error names
+/// the tensor ("weights[2]") and the reason. One pass over the values.
 Result<void> check_update(const Update& update, const Manifest& manifest);
 
 struct Aggregate {

@@ -124,7 +124,8 @@ struct AggregationClient::Impl {
                         self->options.url));
         break;
       }
-      self->pause_timer.expires_after(pause + std::chrono::duration_cast<SteadyClock::duration>(pause * (random_unit() / 4)));
+      self->pause_timer.expires_after(pause +
+                                      std::chrono::duration_cast<SteadyClock::duration>(pause * (random_unit() / 4)));
       boost::system::error_code woken;
       co_await self->pause_timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
       pause = std::min<SteadyClock::duration>(pause * 2, kLongestPause);
@@ -185,14 +186,16 @@ struct AggregationClient::Impl {
     if (!said_goodbye) socket->stream().abort();
     co_await peer->finish();
     const std::uint16_t code = said_goodbye ? socket->stream().close_code() : 0;
-    if (said_goodbye) failure = "closed by the server (" + std::to_string(code) + "): " + socket->stream().close_reason();
+    if (said_goodbye)
+      failure = "closed by the server (" + std::to_string(code) + "): " + socket->stream().close_reason();
     self->last_failure = failure;
     if (!self->closing) log::warning("the connection to the aggregation server has ended", {{"reason", failure}});
     // 1001 is a server that goes away, perhaps to come back; 1012 and 1013 ask to try again; the others mean it.
     if (said_goodbye && code != 1001 && code != 1005 && code != 1012 && code != 1013) {
-      self->end(Error(ErrorCode::kAborted, "the server has ended the connection (" + std::to_string(code) + "): " +
-                                               socket->stream().close_reason(),
-                      self->options.url));
+      self->end(Error(
+          ErrorCode::kAborted,
+          "the server has ended the connection (" + std::to_string(code) + "): " + socket->stream().close_reason(),
+          self->options.url));
     }
     co_return up;
   }
@@ -262,8 +265,8 @@ struct AggregationClient::Impl {
   std::optional<net::TlsContext> tls;
   const std::uint64_t generation = fork_generation();
   asio::io_context io{1};
-  asio::steady_timer pause_timer;  // from the io thread only
-  std::string last_failure;        // from the io thread only
+  asio::steady_timer pause_timer;      // from the io thread only
+  std::string last_failure;            // from the io thread only
   std::weak_ptr<ClientSocket> active;  // from the io thread only
   std::thread thread;
   std::atomic<bool> closing{false};
@@ -309,8 +312,8 @@ void AggregationClient::submit(std::int64_t samples, const Weights& weights) {
     const std::lock_guard lock(impl_->mutex);
     next = impl_->round + 1;
   }
-  Bytes text = Bytes::from_string(
-      write_update(impl_->options.client_id, samples, weights, impl_->options.job_name, next));
+  Bytes text =
+      Bytes::from_string(write_update(impl_->options.client_id, samples, weights, impl_->options.job_name, next));
   const std::lock_guard lock(impl_->mutex);
   impl_->refusal.clear();
   impl_->pending = text;
@@ -319,9 +322,8 @@ void AggregationClient::submit(std::int64_t samples, const Weights& weights) {
 
 std::optional<RoundModel> AggregationClient::wait(SteadyClock::duration timeout) {
   std::unique_lock lock(impl_->mutex);
-  impl_->changed.wait_for(lock, timeout, [this] {
-    return !impl_->models.empty() || impl_->end_reason || !impl_->refusal.empty();
-  });
+  impl_->changed.wait_for(lock, timeout,
+                          [this] { return !impl_->models.empty() || impl_->end_reason || !impl_->refusal.empty(); });
   if (!impl_->models.empty()) {
     std::optional<RoundModel> model(std::move(impl_->models.front()));
     impl_->models.pop_front();

@@ -1,6 +1,6 @@
-// A client of the aggregation server, upstream's or ours. Its connection lives on a thread of its own: training, however
-// long, delays no heartbeat; a broken connection comes back under the same name and sends the update again that has not
-// been answered. Used by the Python package and by C++ trainers.
+// A client of the aggregation server, upstream's or ours. Its connection lives on a thread of its own: training,
+// however long, delays no heartbeat; a broken connection comes back under the same name and sends the update again that
+// has not been answered. Used by the Python package and by C++ trainers.
 #pragma once
 
 #include <memory>
@@ -51,8 +51,8 @@ class AggregationClient {
   /// Starts the thread; waits until the server has confirmed the subscription. Throws Error: kDeadlineExceeded,
   /// kUnauthenticated, kNotFound (no such aggregation there), …
   void connect();
-  /// Hands an update over; sent as soon as there is a connection, again after each break until its round's model is here.
-  /// Throws Error for dtypes that have no form in JSON.
+  /// Hands an update over; sent as soon as there is a connection, again after each break until its round's model is
+  /// here. Throws Error for dtypes that have no form in JSON.
   void submit(std::int64_t samples, const Weights& weights);
   /// The next round's model; nothing at the timeout (call again: signal handlers may run in between). Throws Error once
   /// the server has ended the job (its reason) or could not be reached for connect_timeout.

@@ -43,7 +43,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   };
   std::optional<Item> pop();
 
-  // Texts share their bytes, so this bounds list nodes, not memory: a client that reads nothing while others come and go.
+  // Texts share their bytes, so this bounds list nodes, not memory: a client that reads nothing while others come and
+  // go.
   static constexpr std::size_t kMaxQueue = 65536;
 
   const std::uint64_t connection_;

@@ -14,7 +14,7 @@ std::string seconds_text(SteadyClock::duration d) {
 }  // namespace
 
 RoundMachine::RoundMachine(RoundOptions options, AggregationFactory factory, Time now)
-    : options_(std::move(options)), factory_(std::move(factory)), sum_(factory_()), last_event_(now) {
+    : options_(options), factory_(std::move(factory)), sum_(factory_()), last_event_(now) {
   if (options_.participants < 1) throw Error(ErrorCode::kInvalidArgument, "must be 1 or more", "participants_count");
   if (options_.exit_round < 1) throw Error(ErrorCode::kInvalidArgument, "must be 1 or more", "exit_round");
   options_.min_updates = std::clamp<std::size_t>(options_.min_updates, 1, options_.participants);

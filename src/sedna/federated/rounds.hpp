@@ -131,7 +131,7 @@ class RoundMachine {
   std::uint64_t joins_ = 0;
   Manifest manifest_;
   std::unique_ptr<Aggregation> sum_;
-  std::vector<std::string> order_;       // of commits in the open round
+  std::vector<std::string> order_;  // of commits in the open round
   std::set<std::string> committed_;
   std::int64_t closed_rounds_ = 0;
   int abandoned_ = 0;

@@ -1,5 +1,6 @@
 // Seeded random schedules of loss, delay, duplication, reordering, broken connections and poisoned updates against the
-// round machine. Each client marks its update with the round it trained for, so a sum shows who is in it, and how often.
+// round machine. Each client marks its update with the round it trained for, so a sum shows who is in it, and how
+// often.
 #include <cmath>
 #include <limits>
 #include <map>
@@ -119,8 +120,8 @@ class Simulation {
       case Message::Kind::kJoin: {
         c.connection = ++connections_;
         const bool again = c.model > 0 || c.connection > clients_.size();
-        const auto joined = machine_.join(name(m.client), c.connection,
-                                          again ? std::optional(c.model) : std::nullopt, now_);
+        const auto joined =
+            machine_.join(name(m.client), c.connection, again ? std::optional(c.model) : std::nullopt, now_);
         if (joined.behind) c.model = last_round_;
         if (c.model >= rounds_) {
           goodbye(m.client);
@@ -138,8 +139,12 @@ class Simulation {
         }
         send({Message::Kind::kUpdate, m.client, c.connection, m.round, uniform() < poison_}, 2);
         return;
-      case Message::Kind::kUpdate: submit(m); return;
-      case Message::Kind::kLeave: machine_.leave(name(m.client), m.connection, false, now_); return;
+      case Message::Kind::kUpdate:
+        submit(m);
+        return;
+      case Message::Kind::kLeave:
+        machine_.leave(name(m.client), m.connection, false, now_);
+        return;
     }
   }
 
@@ -149,8 +154,7 @@ class Simulation {
     const auto n = static_cast<std::int64_t>(marks.size());
     const auto open = machine_.closed_rounds() + 1;
     const auto phase = machine_.phase();
-    const auto verdict =
-        machine_.submit(test::update(name(m.client), 1, {test::fp64({n}, marks)}), m.round, now_);
+    const auto verdict = machine_.submit(test::update(name(m.client), 1, {test::fp64({n}, marks)}), m.round, now_);
     if (verdict.outcome == Outcome::kCommitted) {
       EXPECT_EQ(phase, Phase::kCollecting);
       EXPECT_FALSE(m.poisoned);

@@ -13,15 +13,15 @@ namespace {
 
 AggregationServerOptions checked(AggregationServerOptions o) {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
   };
   if (o.aggregation.empty() || !std::ranges::all_of(o.aggregation, plain)) {
     throw Error(ErrorCode::kInvalidArgument, "must be a name of letters, digits, '_', '-' and '.'", "aggregation");
   }
   if (!o.factory) o.factory = [] { return std::make_unique<WeightedMean>(); };
   o.server.not_found = [](int status, const Error&) {
-    return serve::Response::json(status,
-                                 R"({"detail":")" + std::string(net::reason_phrase(status)) + R"("})");
+    return serve::Response::json(status, R"({"detail":")" + std::string(net::reason_phrase(status)) + R"("})");
   };
   return o;
 }
@@ -101,10 +101,9 @@ void AggregationServer::Impl::collect_closed_locked() {
     next.report.clients = next.closed.clients;
     next.report.bytes_received = std::exchange(round_bytes, 0);
     if (next.closed.by_deadline) {
-      log::warning("the round's deadline has passed",
-                   {{"round", next.closed.round},
-                    {"updates", next.closed.clients.size()},
-                    {"missing", joined(next.closed.missing)}});
+      log::warning("the round's deadline has passed", {{"round", next.closed.round},
+                                                       {"updates", next.closed.clients.size()},
+                                                       {"missing", joined(next.closed.missing)}});
     }
     to_publish.push_back(std::move(next));
   }
@@ -117,13 +116,13 @@ void AggregationServer::Impl::publish(Publication publication) {
     const Aggregate model = publication.closed.sum->report();
     publication.closed.sum.reset();
     report.total_weight = model.total_weight;
-    text = Bytes::from_string(
-        write_model(publication.envelope, model, publication.closed.round, publication.closed.last));
+    text =
+        Bytes::from_string(write_model(publication.envelope, model, publication.closed.round, publication.closed.last));
   } catch (const std::exception& error) {
     log::error("the aggregation has failed", {{"round", publication.closed.round}, {"error", error.what()}});
     const std::lock_guard lock(mutex);
-    machine.fail("the aggregation of round " + std::to_string(publication.closed.round) + " has failed: " +
-                 error.what());
+    machine.fail("the aggregation of round " + std::to_string(publication.closed.round) +
+                 " has failed: " + error.what());
     return;
   }
   {

@@ -32,8 +32,8 @@ struct AggregationServerOptions {
   serve::ServerOptions server;
   std::string aggregation = "FedAvg";  ///< the path
   RoundOptions rounds;
-  std::size_t max_message = std::size_t{1} << 30;  ///< of one message; larger ones close the connection with 1009
-  AggregationFactory factory;                      ///< the rule; empty: the weighted mean
+  std::size_t max_message = std::size_t{1} << 30;    ///< of one message; larger ones close the connection with 1009
+  AggregationFactory factory;                        ///< the rule; empty: the weighted mean
   std::function<void(const RoundReport&)> on_round;  ///< called from a thread of the server's
 };
 

@@ -71,9 +71,9 @@ struct AggregationServer::Impl {
   RoundMachine machine;
   std::map<std::string, std::shared_ptr<Peer>> peers;
   std::uint64_t connections = 0;
-  json::object envelope;              ///< of the newest committed update
+  json::object envelope;  ///< of the newest committed update
   std::deque<Publication> to_publish;
-  Bytes model_text;                   ///< the newest published model's recv_weight
+  Bytes model_text;  ///< the newest published model's recv_weight
   std::int64_t model_round = 0;
   std::uint64_t round_bytes = 0;
   SteadyClock::time_point round_began = SteadyClock::now();

@@ -29,11 +29,16 @@ double unix_seconds(SystemClock::time_point t) {
 
 std::string_view outcome_name(RoundMachine::Outcome outcome) {
   switch (outcome) {
-    case RoundMachine::Outcome::kCommitted: return "committed";
-    case RoundMachine::Outcome::kDuplicate: return "duplicate";
-    case RoundMachine::Outcome::kLate: return "late";
-    case RoundMachine::Outcome::kRefused: return "refused";
-    case RoundMachine::Outcome::kFinished: return "finished";
+    case RoundMachine::Outcome::kCommitted:
+      return "committed";
+    case RoundMachine::Outcome::kDuplicate:
+      return "duplicate";
+    case RoundMachine::Outcome::kLate:
+      return "late";
+    case RoundMachine::Outcome::kRefused:
+      return "refused";
+    case RoundMachine::Outcome::kFinished:
+      return "finished";
   }
   return "refused";
 }
@@ -177,7 +182,9 @@ void AggregationServer::Impl::take_update(const Session& session, Frame frame, s
         collect_closed_locked();
         break;
       case RoundMachine::Outcome::kLate:
-      case RoundMachine::Outcome::kFinished: send_model_locked(session.peer); break;
+      case RoundMachine::Outcome::kFinished:
+        send_model_locked(session.peer);
+        break;
       case RoundMachine::Outcome::kDuplicate:
       case RoundMachine::Outcome::kRefused:
         session.peer->send(Bytes::from_string(

@@ -162,9 +162,11 @@ TEST(AggregationServer, AnswersARefusedUpdateWithTheReasonAndGoesOn) {
   a.send(subscribe("a"));
   a.receive();
   a.send(R"({"type": "recv_weight", "data": {"weights": [[9]]}})");  // forged: nobody gets it
-  for (const std::string text : {R"({"type": "update_weight", "data": null})", R"({"type": "update_weight", "data": {}})"}) {
+  for (const std::string text :
+       {R"({"type": "update_weight", "data": null})", R"({"type": "update_weight", "data": {}})"}) {
     a.send(text);
-    EXPECT_THAT(a.receive(), testing::HasSubstr(R"({"type": "update_refused", "client": "a", "data": {"result": "refused")"));
+    EXPECT_THAT(a.receive(),
+                testing::HasSubstr(R"({"type": "update_refused", "client": "a", "data": {"result": "refused")"));
   }
   a.send(raw_update("a", "0", "[[1.0, 2.0]]"));
   EXPECT_THAT(a.receive(), testing::HasSubstr("num_samples: must be above 0"));

@@ -116,7 +116,8 @@ class DataReader {
     const Token token = scanner_.peek();
     const std::string label = Manifest::label(weights.size(), {});
     switch (token) {
-      case Token::kNone: return false;
+      case Token::kNone:
+        return false;
       case Token::kNumber: {
         json::Number number;
         if (!scanner_.read_number(number)) return false;
@@ -133,7 +134,8 @@ class DataReader {
                                                              : -infinity));
         return true;
       }
-      case Token::kArray: return read_list(weights, label);
+      case Token::kArray:
+        return read_list(weights, label);
       default:
         unusable("data." + label, "is not an array of numbers");
         weights.emplace_back();

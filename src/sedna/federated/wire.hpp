@@ -1,5 +1,5 @@
-// Upstream's federated messages: JSON texts on a WebSocket. Weights go straight between the text and typed arrays. Called
-// by the aggregation server and by its client.
+// Upstream's federated messages: JSON texts on a WebSocket. Weights go straight between the text and typed arrays.
+// Called by the aggregation server and by its client.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Frame {
   std::optional<Error> unusable;  ///< update_weight that is well-formed JSON, and why it is no update
 };
 
-/// Reads one message. Numbers become FP64 tensors without names; NaN and infinities are read (and refused later, by name).
-/// An error when the text is not JSON or not an object.
+/// Reads one message. Numbers become FP64 tensors without names; NaN and infinities are read (and refused later, by
+/// name). An error when the text is not JSON or not an object.
 Result<Frame> parse_frame(std::string_view text, std::size_t max_bytes);
 
 /// Who sends, and for which round; empty and nothing where the message does not say.
@@ -41,8 +41,8 @@ std::string write_joined(const std::string& client);
 /// NaN and infinities are written as Python writes them. Throws Error for dtypes that have no form in JSON.
 std::string write_update(const std::string& client, std::int64_t samples, const Weights& weights,
                          const std::string& job_name, std::optional<std::int64_t> round);
-/// recv_weight in the members of the update that closed the round, as upstream echoes them. Throws Error for a model that
-/// is not finite.
+/// recv_weight in the members of the update that closed the round, as upstream echoes them. Throws Error for a model
+/// that is not finite.
 std::string write_model(const json::object& envelope, const Aggregate& model, std::int64_t round, bool last);
 /// {"type": "update_refused", …}: how a client learns why its update does not count.
 std::string write_refusal(const std::string& client, std::string_view outcome, std::string_view reason,

@@ -24,9 +24,8 @@ Frame parse(std::string_view text) {
 }
 
 TEST(FederatedWire, ReadsAnUpdateAsUpstreamSendsIt) {
-  const Frame frame = parse(
-      R"({"type": "update_weight", "client": "train-0", "data": {"num_samples": 10, "weights": )"
-      R"([[[2.0, 2.5], [-3.0, 1]], [11, 12], 6.0]}, "job_name": "surface"})");
+  const Frame frame = parse(R"({"type": "update_weight", "client": "train-0", "data": {"num_samples": 10, "weights": )"
+                            R"([[[2.0, 2.5], [-3.0, 1]], [11, 12], 6.0]}, "job_name": "surface"})");
   EXPECT_EQ(frame.type, "update_weight");
   EXPECT_FALSE(frame.unusable);
   EXPECT_EQ(samples_of(frame), 10);
@@ -69,7 +68,8 @@ TEST(FederatedWire, RefusesWhatIsNoObject) {
 }
 
 TEST(FederatedWire, ReadsNotANumberForTheCheckToRefuse) {
-  const Frame frame = parse(R"({"type": "update_weight", "data": {"num_samples": 1, "weights": [[1, NaN], Infinity]}})");
+  const Frame frame =
+      parse(R"({"type": "update_weight", "data": {"num_samples": 1, "weights": [[1, NaN], Infinity]}})");
   ASSERT_TRUE(frame.weights);
   EXPECT_TRUE(std::isnan(doubles(frame.weights->front())[1]));
   EXPECT_FALSE(check_update(Update{"a", 1, *frame.weights}, Manifest()));

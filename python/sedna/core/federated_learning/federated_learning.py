@@ -49,7 +49,9 @@ class FederatedLearning(JobBase):
         node.connect()
         self.node = node
 
-    def train(self, train_data: Any, valid_data: Any = None, post_process: Any = None, **kwargs: Any) -> Any:
+    def train(  # type: ignore[override]  # upstream's signature
+        self, train_data: Any, valid_data: Any = None, post_process: Any = None, **kwargs: Any
+    ) -> Any:
         """Rounds of local training until the server ends the job; the backend, through ``post_process`` where given.
 
         Each round: ``estimator.train``, the weights go out weighted by ``len(train_data)``, the round's model comes back,
