@@ -132,10 +132,11 @@ std::unique_ptr<OrtLibrary> OrtLibrary::open() {
 
 const OrtLibrary& OrtLibrary::get() {
   static std::mutex mutex;
-  static std::unique_ptr<OrtLibrary> library;
+  // Never destroyed: sessions in other static objects, or of threads that outlive main(), still call into it.
+  static OrtLibrary* library = nullptr;
   const std::lock_guard lock(mutex);
   if (library == nullptr) {
-    library = open();
+    library = open().release();
     log::debug("ONNX Runtime loaded", {{"version", library->version_}, {"path", library->path_}});
   }
   return *library;
