@@ -203,6 +203,7 @@ def test_fork() -> None:
 
 
 @needs_core
+# JI-7.13
 def test_secrets_stay_out_of_logs_errors_and_arguments(tmp_path: Path) -> None:
     """Keys, tokens and passwords in URLs: neither what is said nor what `ps` shows contains them."""
     (tmp_path / "token").write_text("tok-5ecret\n")
@@ -243,6 +244,7 @@ def test_secrets_stay_out_of_logs_errors_and_arguments(tmp_path: Path) -> None:
 
 
 @needs_core
+# JI-6.6
 def test_fork_before_use_and_fresh_processes() -> None:
     """A job made but not used is used in children only; and a spawned child makes its own."""
     out = run("""

@@ -149,6 +149,7 @@ TEST(ModelServer, InfersJsonAndBinaryInlineAndQueued) {
   }
 }
 
+// JI-2.2
 TEST(ModelServer, TensorsBehindTheJsonPartAreAlignedWithoutACopy) {
   auto model = std::make_shared<Doubling>();
   const void* seen = nullptr;

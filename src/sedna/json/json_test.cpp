@@ -17,6 +17,7 @@ std::string round_trip(std::string_view text, const WriteOptions& options = {}) 
   return write(parse(text, python_options()).value(), options);
 }
 
+// JI-2.5
 TEST(Json, NumbersPrintAsPythonPrintsThem) {
   const std::pair<double, const char*> cases[] = {
       {0.20000000000000004, "0.20000000000000004"}, {10.0, "10.0"}, {1e16, "1e+16"}, {1e15, "1000000000000000.0"},

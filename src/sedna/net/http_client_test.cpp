@@ -322,6 +322,7 @@ TEST(HttpClient, KeepsItsDeadlineWhateverThePeerDoes) {
   }
 }
 
+// JI-5.4
 TEST(HttpClient, AnExpiredDeadlineSendsNothing) {
   ImposterServer server;
   HttpClient client(server.origin());
@@ -331,6 +332,7 @@ TEST(HttpClient, AnExpiredDeadlineSendsNothing) {
   EXPECT_EQ(server.connections(), 0);
 }
 
+// JI-5.4
 TEST(HttpClient, ConnectTimeoutIsNotTheDeadline) {
   // A full backlog: the kernel neither accepts nor refuses. TEST-NET addresses are not routed anywhere.
   HttpClientOptions options;

@@ -156,6 +156,7 @@ Task<void> connect_to(std::string host, std::uint16_t port, Deadline deadline, S
   into = co_await connect_tcp_stream(host, port, deadline);
 }
 
+// JI-5.4
 TEST(Connect, TriesEveryAddressAndNamesTheFailure) {
   testing::ImposterServer server;
   Loop loop;

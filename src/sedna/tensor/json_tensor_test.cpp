@@ -47,6 +47,7 @@ TEST(TensorBasics, CountsRefuseWhatOverflows) {
   EXPECT_EQ(dtype_from_name("FP8"), std::nullopt);
 }
 
+// JI-7.9
 TEST(TensorBasics, BytesTensorsAreChecked) {
   const std::string_view strings[] = {"ab", "cde"};
   const Tensor tensor = make_bytes_tensor("s", strings);
@@ -149,6 +150,7 @@ Result<Bytes> typed(std::string_view text, DType dtype, const Shape& shape) {
   return read_typed_array(scanner, dtype, shape);
 }
 
+// JI-7.9
 TEST(TypedArrays, ValuesMustFit) {
   EXPECT_EQ(typed("[0, 255]", DType::kUint8, {2}).value().text(), std::string_view("\0\xff", 2));
   EXPECT_EQ(typed("[[1,2],[3,4]]", DType::kUint8, {2, 2}).value().text(), "\1\2\3\4");

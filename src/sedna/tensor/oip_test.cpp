@@ -289,6 +289,7 @@ TEST(OipResponse, AnswersBinaryAndJsonAsAsked) {
                "outputs.y.data: BF16 has no JSON form; ask for it as binary data");
 }
 
+// JI-2.1
 TEST(OipDocuments, AreWhatTritonAnswers) {
   const std::string_view extensions[] = {"binary_tensor_data", "statistics"};
   EXPECT_EQ(server_metadata_json("sedna", "0.1.0", extensions),
