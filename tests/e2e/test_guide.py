@@ -19,7 +19,6 @@ def section(heading: str) -> str:
     return found[1]
 
 
-# JI-8.8
 @pytest.mark.parametrize(("command", "heading"), [
     ("infer", "### infer: the cloud side"), ("edge", "### edge: the edge side"), ("calibrate", "### calibrate: the threshold"),
 ])
