@@ -308,14 +308,14 @@ TEST(HttpClient, KeepsItsDeadlineWhateverThePeerDoes) {
   for (const auto& [name, script] : peers) {
     ImposterServer server(script);
     HttpClient client(server.origin());
+    const HttpRequest request = post(std::string(name == "deaf" ? 20'000'000 : 10, 'x'));
     milliseconds best(1000);
     // The best of a few: the machine may be busy where the client is not slow. The 2 ms of the specification are the
     // benchmark's to hold; what ignores the deadline once is late by seconds.
     for (int attempt = 0; attempt < 20 && best > milliseconds(20); ++attempt) {
       HttpOutcome outcome;
-      best = std::min(best, overrun(milliseconds(50), [&](Deadline deadline) {
-                        outcome = client.exchange(post(std::string(name == "deaf" ? 20'000'000 : 10, 'x')), deadline);
-                      }));
+      best = std::min(
+          best, overrun(milliseconds(50), [&](Deadline deadline) { outcome = client.exchange(request, deadline); }));
       EXPECT_EQ(failure_of(outcome).error.code(), ErrorCode::kDeadlineExceeded) << name;
     }
     EXPECT_LE(best.count(), 20) << name;
