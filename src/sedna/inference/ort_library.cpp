@@ -144,6 +144,8 @@ const OrtLibrary& OrtLibrary::get() {
 
 void OrtLibrary::start() {
   check((*this)(ort::kCreateEnv)(ort::kLogErrors, "sedna", &env_), "making the ONNX Runtime environment", path_);
+  // Some builds report usage to their vendor unless told not to: an edge node calls nobody it was not told to call.
+  check((*this)(ort::kDisableTelemetryEvents)(env_), "switching the ONNX Runtime's telemetry off", path_);
   check((*this)(ort::kGetAllocatorWithDefaultOptions)(&allocator_), "asking for the allocator", path_);
   check((*this)(ort::kCreateCpuMemoryInfo)(ort::kArenaAllocator, ort::kDefaultMemory, &cpu_memory_),
         "describing CPU memory", path_);
