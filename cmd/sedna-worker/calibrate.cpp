@@ -139,6 +139,7 @@ int run_calibrate(const CalibrateFlags& flags) {
   std::vector<std::uint8_t> cloud_right;
   if (!samples.labels.empty()) {
     const std::vector<std::int64_t> answers = cloud_answers(flags, samples, context);
+    cloud_right.reserve(answers.size());
     for (std::size_t i = 0; i < answers.size(); ++i) cloud_right.push_back(answers[i] == samples.labels[i] ? 1 : 0);
   }
   choose_policy(flags, cloud_right, options);
