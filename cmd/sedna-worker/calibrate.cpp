@@ -170,6 +170,7 @@ int run_calibrate(const CalibrateFlags& flags) {
     }
   } else {
     std::vector<algo::EdgeResult> results;
+    results.reserve(edge.rows.size());
     for (const auto& row : edge.rows) results.push_back({form, row, true});
     calibration = algo::calibrate(results, edge.right, cloud_right, options);
   }
