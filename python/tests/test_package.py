@@ -266,3 +266,40 @@ def test_fork_before_use_and_fresh_processes() -> None:
         print(job.inference(np.zeros(3)).reason)
     """)
     assert out == "transport\n"
+
+
+@needs_core
+@pytest.mark.parametrize("how", ["[job.inference(data) for data in endless()]", "list(job.stream(endless()))"])
+def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
+    """Within the deadline of the call under way, with the status that shells know (128 + SIGINT)."""
+    import socket
+
+    script = """
+        import itertools, numpy as np
+        from sedna.core.joint_inference import JointInference
+        class Echo:
+            def predict(self, data):
+                return data
+        job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"}, deadline=0.5)
+        def endless():
+            print("running", flush=True)
+            return itertools.repeat(np.zeros(3))
+    """
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "LC_SERVER": "",
+               "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": str(silent.getsockname()[1])}
+        with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script) + how], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=env) as p:
+            try:
+                assert p.stdout is not None and p.stdout.readline() == "running\n"
+                time.sleep(0.2)  # into the call that hangs
+                p.send_signal(signal.SIGINT)
+                started = time.monotonic()
+                _, said = p.communicate(timeout=20)
+                assert time.monotonic() - started < 4
+                assert p.returncode == -signal.SIGINT and "KeyboardInterrupt" in said, said
+            finally:
+                if p.poll() is None:
+                    p.kill()
