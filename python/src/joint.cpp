@@ -12,6 +12,7 @@
 #include "bind.hpp"
 #include "convert.hpp"
 #include "filters.hpp"
+#include "sedna/base/fork.hpp"
 #include "sedna/inference/offload_stream.hpp"
 
 namespace sedna::python {
@@ -96,7 +97,7 @@ class JointCore {
   void close() {
     const nb::gil_scoped_release unlocked;  // callbacks in flight need the GIL to end
     std::unique_lock lock(mutex_);
-    idle_.wait(lock, [&] { return in_flight_ == 0; });
+    idle_.wait(lock, [&] { return in_flight_ == 0 || generation_ != fork_generation(); });
     lock.unlock();
     if (!closed_) core_.reset();
     closed_ = true;
@@ -119,10 +120,7 @@ class JointCore {
       return;
     }
     Sending sending = make_sending(data, nb::none());
-    {
-      const std::lock_guard lock(mutex_);
-      ++in_flight_;
-    }
+    begin_call();
     auto kept = keep(nb::make_tuple(result, done));
     const nb::gil_scoped_release unlocked;
     core().offload_async(std::move(sending.call), sending.deadline,
@@ -140,10 +138,7 @@ class JointCore {
         }
         kept.reset();
       }
-      // Under the lock: close() may free this object as soon as it can take it.
-      const std::lock_guard lock(mutex_);
-      --in_flight_;
-      idle_.notify_all();
+      end_call();
     });
   }
 
@@ -192,6 +187,19 @@ class JointCore {
     Decision decision;
     SteadyClock::duration latency{};
   };
+
+  /// Calls that close() waits for; those of the parent do not count in a forked child.
+  void begin_call() {
+    const std::lock_guard lock(mutex_);
+    if (generation_ != fork_generation()) in_flight_ = 0;
+    generation_ = fork_generation();
+    ++in_flight_;
+  }
+  void end_call() {
+    const std::lock_guard lock(mutex_);  // until notified: close() may free this object as soon as it can take it
+    --in_flight_;
+    idle_.notify_all();
+  }
 
   inference::JointInference& core() {
     if (closed_) throw Error(ErrorCode::kAborted, "is closed", "JointInference");
@@ -249,8 +257,16 @@ class JointCore {
 
   CloudAnswer ask(nb::handle data, nb::handle members) {
     Sending sending = make_sending(data, members);
+    inference::JointInference& joint = core();
+    const struct Counted {
+      explicit Counted(JointCore& owner) : owner_(owner) { owner_.begin_call(); }
+      ~Counted() { owner_.end_call(); }
+      Counted(const Counted&) = delete;
+      Counted& operator=(const Counted&) = delete;
+      JointCore& owner_;
+    } counted(*this);
     const nb::gil_scoped_release unlocked;
-    CloudAnswer answer = core().offload(sending.call, sending.deadline);
+    CloudAnswer answer = joint.offload(sending.call, sending.deadline);
     if (!sending.refusal.empty()) answer.message = std::move(sending.refusal);
     return answer;
   }
@@ -329,6 +345,7 @@ class JointCore {
   std::mutex mutex_;
   std::condition_variable idle_;
   int in_flight_ = 0;
+  std::uint64_t generation_ = 0;  ///< of the process that in_flight_ counts for
 };
 
 /// Samples in, results out in order; see OffloadStream.
@@ -367,6 +384,7 @@ class JointStream {
 
   nb::object next() {
     std::optional<inference::JointResult> result;
+    core_.core();  // not when it is closed
     {
       const nb::gil_scoped_release unlocked;
       result = stream_->next();
@@ -374,6 +392,7 @@ class JointStream {
     return take(result);
   }
   nb::object try_next() {
+    core_.core();
     auto result = stream_->try_next();
     return take(result);
   }

@@ -303,3 +303,32 @@ def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
             finally:
                 if p.poll() is None:
                     p.kill()
+
+
+@needs_core
+@pytest.mark.parametrize("ending", ["job.submit(np.zeros(3))", "next(job.stream(itertools.repeat(np.zeros(3))))",
+                                    "threading.Thread(target=job.inference, args=(np.zeros(3),), daemon=True).start()"])
+def test_a_script_that_ends_with_calls_in_flight_ends_well(ending: str) -> None:
+    """And with a service on a daemon thread, a job of which nothing was asked, and one that is a global."""
+    import socket
+
+    script = """
+        import itertools, os, threading, numpy as np
+        from sedna.core.joint_inference import BigModelService, JointInference
+        class Echo:
+            def predict(self, data, **kwargs):
+                return data
+        service = BigModelService(estimator=Echo())
+        threading.Thread(target=service.start, daemon=True).start()
+        while service.inference_server is None or not service.inference_server.ready.wait(0.01):
+            pass
+        unused = JointInference(estimator=Echo())
+        job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"}, deadline=0.4)
+    """
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        started = time.monotonic()
+        run(textwrap.dedent(script) + ending, BACKEND_TYPE="SKLEARN", LC_SERVER="", BIG_MODEL_IP="127.0.0.1",
+            BIG_MODEL_PORT=str(silent.getsockname()[1]), BIG_MODEL_BIND_PORT="0")
+        assert time.monotonic() - started < 8
