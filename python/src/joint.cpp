@@ -1,19 +1,19 @@
 // Joint inference for Python: the edge model is a Python callable, everything around it is the core's.
-#include "sedna/inference/joint_inference.hpp"
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
+#include "sedna/base/fork.hpp"
+#include "sedna/inference/joint_inference.hpp"
+#include "sedna/inference/offload_stream.hpp"
 
 #include "bind.hpp"
 #include "convert.hpp"
 #include "filters.hpp"
-#include "sedna/base/fork.hpp"
-#include "sedna/inference/offload_stream.hpp"
 
 namespace sedna::python {
 namespace {
@@ -60,7 +60,8 @@ class JointStream;
 class JointCore {
  public:
   JointCore(const std::map<std::string, std::string>& environment, nb::object predict, nb::object core_filter,
-            nb::object python_filter, nb::object result_type, const std::map<std::string, double>& options, bool with_cloud)
+            nb::object python_filter, nb::object result_type, const std::map<std::string, double>& options,
+            bool with_cloud)
       : predict_(std::move(predict)), filter_(std::move(python_filter)), result_type_(std::move(result_type)) {
     const worker::Context context({environment.begin(), environment.end()});
     inference::JointOptions joint;
@@ -125,21 +126,21 @@ class JointCore {
     const nb::gil_scoped_release unlocked;
     core().offload_async(std::move(sending.call), sending.deadline,
                          [this, kept, refusal = std::move(sending.refusal)](CloudAnswer answer) mutable {
-      if (!refusal.empty()) answer.message = std::move(refusal);
-      {
-        const nb::gil_scoped_acquire gil;
-        try {
-          const nb::object target = (*kept)[0];
-          settle(target, answer);
-          (*kept)[1](target);
-        } catch (nb::python_error& error) {  // nobody to throw to: as Python does with such
-          error.restore();
-          PyErr_WriteUnraisable(kept->ptr());
-        }
-        kept.reset();
-      }
-      end_call();
-    });
+                           if (!refusal.empty()) answer.message = std::move(refusal);
+                           {
+                             const nb::gil_scoped_acquire gil;
+                             try {
+                               const nb::object target = (*kept)[0];
+                               settle(target, answer);
+                               (*kept)[1](target);
+                             } catch (nb::python_error& error) {  // nobody to throw to: as Python does with such
+                               error.restore();
+                               PyErr_WriteUnraisable(kept->ptr());
+                             }
+                             kept.reset();
+                           }
+                           end_call();
+                         });
   }
 
   /// The edge model with extra arguments, and the seconds it took.
@@ -241,8 +242,8 @@ class JointCore {
     std::string refusal;
   };
 
-  /// A sample that cannot be sent keeps the edge's answer, as any failure of the cloud does, and the counters add up: it
-  /// is asked for with a deadline that is over, so that nothing is sent.
+  /// A sample that cannot be sent keeps the edge's answer, as any failure of the cloud does, and the counters add up:
+  /// it is asked for with a deadline that is over, so that nothing is sent.
   Sending make_sending(nb::handle data, nb::handle members) {
     Sending sending;
     try {
@@ -297,7 +298,8 @@ class JointCore {
   nb::object decision_result(const Decision& decision) {
     nb::object result = new_result(decision.is_hard, nb::none(), nb::none());
     const Names& names = Names::get();
-    set(result, names.reason, decision.offload ? names.offload : names.reasons[static_cast<std::size_t>(decision.reason)]);
+    set(result, names.reason,
+        decision.offload ? names.offload : names.reasons[static_cast<std::size_t>(decision.reason)]);
     if (!decision.offload) set_why(result, decision);
     set(result, names.score, nb::float_(decision.score));
     return result;
@@ -437,8 +439,9 @@ void bind_joint(nb::module_& m) {
       .def("decide_hard", &JointCore::decide_hard, nb::arg().none())
       .def("decide_easy", &JointCore::decide_easy)
       .def("offload", &JointCore::offload, nb::arg().none(), nb::arg().none())
-      .def("stream", [](nb::object self, std::size_t window) { return new JointStream(std::move(self), window); },
-           nb::arg("window"), nb::rv_policy::take_ownership)
+      .def(
+          "stream", [](nb::object self, std::size_t window) { return new JointStream(std::move(self), window); },
+          nb::arg("window"), nb::rv_policy::take_ownership)
       .def("counts", &JointCore::counts)
       .def_prop_ro("wanted_ratio", &JointCore::wanted_ratio)
       .def_prop_ro("budget_holds_back", &JointCore::budget_holds_back)
