@@ -122,31 +122,30 @@ class JointCore {
     }
     Sending sending = make_sending(data, nb::none());
     begin_call();
-    auto kept = keep(nb::make_tuple(result, done));
+    auto kept =
+        keep(nb::make_tuple(result, done, nb::find(*this)));  // the last: the callback may let go of this object
     const nb::gil_scoped_release unlocked;
     core().offload_async(std::move(sending.call), sending.deadline,
                          [this, kept, refusal = std::move(sending.refusal)](CloudAnswer answer) mutable {
                            if (!refusal.empty()) answer.message = std::move(refusal);
-                           {
-                             const nb::gil_scoped_acquire gil;
-                             try {
-                               const nb::object target = (*kept)[0];
-                               settle(target, answer);
-                               (*kept)[1](target);
-                             } catch (nb::python_error& error) {  // nobody to throw to: as Python does with such
-                               error.restore();
-                               PyErr_WriteUnraisable(kept->ptr());
-                             }
-                             kept.reset();
+                           const nb::gil_scoped_acquire gil;
+                           try {
+                             const nb::object target = (*kept)[0];
+                             settle(target, answer);
+                             (*kept)[1](target);
+                           } catch (nb::python_error& error) {  // nobody to throw to: as Python does with such
+                             error.restore();
+                             PyErr_WriteUnraisable(kept->ptr());
                            }
                            end_call();
+                           kept.reset();  // may be the end of this object, whose close() must not wait for this call
                          });
   }
 
   /// The edge model with extra arguments, and the seconds it took.
   nb::object predict(nb::handle data, const nb::dict& extra) {
     const auto started = SteadyClock::now();
-    nb::object edge = extra.size() == 0 ? predict_(data) : predict_(data, **extra);
+    nb::object edge = nb::len(extra) == 0 ? predict_(data) : predict_(data, **extra);
     const auto latency = SteadyClock::now() - started;
     core().observe_edge(latency);
     return nb::make_tuple(edge, Seconds(latency).count());
