@@ -1,10 +1,12 @@
-// The cloud of the offload and stream benchmarks: a model that answers at once (on the connection's thread) or after the
-// milliseconds given, without computing. `bench_server MILLISECONDS`; prints its origin and runs until its input ends.
+// The cloud of the offload and stream benchmarks: a model that answers at once (on the connection's thread) or after
+// the milliseconds given, without computing. `bench_server MILLISECONDS`; prints its origin and runs until its input
+// ends.
 #include <cstdio>
 #include <cstdlib>
 
-#include "bench_util.hpp"
 #include "sedna/inference/model_server.hpp"
+
+#include "bench_util.hpp"
 
 namespace sedna::bench {
 namespace {

@@ -1,4 +1,5 @@
-// What the benchmark programs share: quantiles, a model that takes a set time, and the plain socket that is the yardstick.
+// What the benchmark programs share: quantiles, a model that takes a set time, and the plain socket that is the
+// yardstick.
 #pragma once
 
 #include <arpa/inet.h>
@@ -26,7 +27,9 @@ namespace sedna::bench {
 
 using BenchClock = std::chrono::steady_clock;
 
-inline double micros(BenchClock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
+inline double micros(BenchClock::duration d) {
+  return std::chrono::duration<double, std::micro>(d).count();
+}
 
 inline double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
@@ -65,7 +68,8 @@ class BusyClassifier final : public inference::Estimator {
   /// The first input value chooses the answer: 0 → sure of class 3, else undecided between all ten.
   std::vector<tensor::Tensor> infer(std::span<const tensor::Tensor> inputs, Deadline) override {
     if (blocks_) {
-      std::this_thread::sleep_for(std::chrono::duration<double, std::micro>(target_));  // a device that computes elsewhere
+      std::this_thread::sleep_for(
+          std::chrono::duration<double, std::micro>(target_));  // a device that computes elsewhere
     } else {
       work();
     }

@@ -1,16 +1,17 @@
-// Times the joint-inference path against yardsticks of the same run and prints one JSON object: bench/run.py turns it into
-// BENCH lines. `ji_bench overhead | offload PORT BYTES | stream PORT | hang | breaker`; PORT is bench_server's.
+// Times the joint-inference path against yardsticks of the same run and prints one JSON object: bench/run.py turns it
+// into BENCH lines. `ji_bench overhead | offload PORT BYTES | stream PORT | hang | breaker`; PORT is bench_server's.
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
 #include <string_view>
 
-#include "bench_util.hpp"
 #include "sedna/algo/hard_example.hpp"
 #include "sedna/inference/cloud_client.hpp"
 #include "sedna/inference/joint_inference.hpp"
 #include "sedna/inference/offload_stream.hpp"
+
+#include "bench_util.hpp"
 
 namespace sedna::bench {
 namespace {
@@ -98,8 +99,9 @@ void offload(std::uint16_t port, std::size_t bytes) {
     for (int i = 0; i < calls; ++i) plain.push_back(time_of([&] { yardstick.exchange(); }));
     for (int i = 0; i < calls; ++i) ours.push_back(time_of(ask));
   }
-  std::printf("{\"calls\": %zu, \"socket_us\": %.3f, \"ours_us\": %.3f, \"socket_p50_us\": %.3f, \"ours_p50_us\": %.3f}\n",
-              ours.size(), quantile(plain, 0.1), quantile(ours, 0.1), quantile(plain, 0.5), quantile(ours, 0.5));
+  std::printf(
+      "{\"calls\": %zu, \"socket_us\": %.3f, \"ours_us\": %.3f, \"socket_p50_us\": %.3f, \"ours_p50_us\": %.3f}\n",
+      ours.size(), quantile(plain, 0.1), quantile(ours, 0.1), quantile(plain, 0.5), quantile(ours, 0.5));
 }
 
 void stream(std::uint16_t port) {
@@ -134,8 +136,8 @@ void stream(std::uint16_t port) {
       if (taken != kFrames) throw Error(ErrorCode::kInternal, "the stream lost results");
     }));
   }
-  std::printf("{\"frames\": %d, \"from_cloud\": %zu, \"edge_fps\": %.3f, \"ours_fps\": %.3f}\n", kFrames * 3, from_cloud,
-              kFrames / (quantile(bare, 0.5) * 1e-6), kFrames / (quantile(ours, 0.5) * 1e-6));
+  std::printf("{\"frames\": %d, \"from_cloud\": %zu, \"edge_fps\": %.3f, \"ours_fps\": %.3f}\n", kFrames * 3,
+              from_cloud, kFrames / (quantile(bare, 0.5) * 1e-6), kFrames / (quantile(ours, 0.5) * 1e-6));
 }
 
 void hang() {
@@ -151,7 +153,8 @@ void hang() {
   for (int i = 0; i < 25; ++i) {
     late.push_back(time_of([&] {
                      if (client.ask(call, Deadline::after(kDeadline)).ok()) std::abort();
-                   }) / 1e3);
+                   }) /
+                   1e3);
   }
   std::printf("{\"calls\": %zu, \"deadline_ms\": 200, \"p50_ms\": %.3f, \"max_ms\": %.3f}\n", late.size(),
               quantile(late, 0.5), quantile(late, 1.0));

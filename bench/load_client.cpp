@@ -1,5 +1,6 @@
-// A load generator that costs little itself: one thread, epoll, N keep-alive connections that each send the same request
-// again as soon as its answer has arrived. Prints one JSON line. Only ever pointed at a server of ours on loopback.
+// A load generator that costs little itself: one thread, epoll, N keep-alive connections that each send the same
+// request again as soon as its answer has arrived. Prints one JSON line. Only ever pointed at a server of ours on
+// loopback.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -151,9 +152,10 @@ int main(int argc, char** argv) {
   const double wall = std::chrono::duration<double>(Clock::now() - start).count();
   std::sort(totals.latencies.begin(), totals.latencies.end());
   const auto at = [&](double q) {
-    return totals.latencies.empty() ? 0.0 : totals.latencies[static_cast<std::size_t>(q * (totals.latencies.size() - 1))];
+    return totals.latencies.empty() ? 0.0
+                                    : totals.latencies[static_cast<std::size_t>(q * (totals.latencies.size() - 1))];
   };
-  std::printf("{\"requests\": %ld, \"not_ok\": %ld, \"seconds\": %.6f, \"p50_ms\": %.4f, \"p99_ms\": %.4f}\n", totals.done,
-              totals.not_ok, wall, at(0.5) * 1e3, at(0.99) * 1e3);
+  std::printf("{\"requests\": %ld, \"not_ok\": %ld, \"seconds\": %.6f, \"p50_ms\": %.4f, \"p99_ms\": %.4f}\n",
+              totals.done, totals.not_ok, wall, at(0.5) * 1e3, at(0.99) * 1e3);
   return totals.not_ok != 0 || totals.done == 0;
 }

@@ -1,5 +1,6 @@
 // ONNX Runtime alone, in this process: CPU and wall time an item, and resident memory of an idle process that holds the
-// model. The yardsticks of ji_server_* and rss_worker. `ort_bench time MODEL.onnx SECONDS` or `ort_bench rss MODEL.onnx`.
+// model. The yardsticks of ji_server_* and rss_worker. `ort_bench time MODEL.onnx SECONDS` or `ort_bench rss
+// MODEL.onnx`.
 #include <sys/resource.h>
 #include <time.h>
 
@@ -8,8 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "bench_util.hpp"
 #include "sedna/inference/onnx_estimator.hpp"
+
+#include "bench_util.hpp"
 
 namespace sedna::bench {
 namespace {
@@ -47,7 +49,8 @@ void time_items(inference::Estimator& model, double seconds) {
   }
   const double wall = micros(BenchClock::now() - start);
   const auto n = static_cast<double>(items);
-  std::printf("{\"items\": %zu, \"cpu_us\": %.3f, \"wall_us\": %.3f}\n", items, (cpu_seconds() - cpu) * 1e6 / n, wall / n);
+  std::printf("{\"items\": %zu, \"cpu_us\": %.3f, \"wall_us\": %.3f}\n", items, (cpu_seconds() - cpu) * 1e6 / n,
+              wall / n);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "sedna/inference/cloud_client.hpp"
 #include "sedna/inference/result_reader.hpp"
 
+#include "checks.hpp"
 #include "commands.hpp"
 #include "edge_options.hpp"
 #include "samples.hpp"
@@ -138,6 +139,7 @@ int run_calibrate(const CalibrateFlags& flags) {
   std::vector<std::uint8_t> cloud_right;
   if (!samples.labels.empty()) {
     const std::vector<std::int64_t> answers = cloud_answers(flags, samples, context);
+    cloud_right.reserve(answers.size());
     for (std::size_t i = 0; i < answers.size(); ++i) cloud_right.push_back(answers[i] == samples.labels[i] ? 1 : 0);
   }
   choose_policy(flags, cloud_right, options);
@@ -168,6 +170,7 @@ int run_calibrate(const CalibrateFlags& flags) {
     }
   } else {
     std::vector<algo::EdgeResult> results;
+    results.reserve(edge.rows.size());
     for (const auto& row : edge.rows) results.push_back({form, row, true});
     calibration = algo::calibrate(results, edge.right, cloud_right, options);
   }
@@ -204,15 +207,15 @@ void add_calibrate(CLI::App& program, Action& action) {
   cmd->add_option("--param", flags->edge.parameters, "A parameter of the filter that is kept; repeat for more")
       ->type_name("KEY=VALUE");
   cmd->add_option("--score-output", flags->edge.score_output, "The model's output that the filter reads");
-  cmd->add_option("--ratio", flags->ratio, "Share to send")->check(CLI::Range(0.0, 1.0));
+  cmd->add_option("--ratio", flags->ratio, "Share to send")->check(number_between(0.0, 1.0));
   cmd->add_option("--accuracy", flags->accuracy, "Joint accuracy to reach with as few samples sent as possible")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0.0, 1.0));
   cmd->add_option("--accuracy-drop", flags->accuracy_drop, "The same, as points below the cloud's own accuracy (0.005)")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0.0, 1.0));
   cmd->add_option("--conformal", flags->conformal, "Largest share of samples that may stay and be wrong")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0.0, 1.0));
   cmd->add_option("--chow", flags->chow, "Cost of asking the cloud, against 1 for a wrong answer")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0.0, 1.0));
   cmd->add_option("--cloud", flags->edge.cloud, "Ask this cloud for its answers")->type_name("HOST:PORT");
   cmd->add_option("--cloud-model", flags->edge.cloud_model, "The model's name there");
   cmd->add_option("--cloud-labels", flags->cloud_labels, "The array of what the cloud answers, instead of asking");

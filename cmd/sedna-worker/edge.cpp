@@ -18,6 +18,7 @@
 #include "sedna/inference/model_server.hpp"
 #include "sedna/inference/offload_stream.hpp"
 
+#include "checks.hpp"
 #include "commands.hpp"
 #include "edge_options.hpp"
 #include "edge_report.hpp"
@@ -141,13 +142,13 @@ void add_edge(CLI::App& program, Action& action) {
       ->check(CLI::Range(0, 65535));
   cmd->add_option("--host", flags->host, "Address to bind (127.0.0.1)");
   cmd->add_option("--deadline-ms", flags->deadline_ms, "Time for one sample, edge and cloud together (1000)")
-      ->check(CLI::Range(0.1, 3.6e6));
+      ->check(number_between(0.1, 3.6e6));
   cmd->add_option("--budget", flags->budget_requests, "Most samples to send a second; 0: no bound")
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_between(0, 1e15));
   cmd->add_option("--budget-bytes", flags->budget_bytes, "Most bytes to send a second; 0: no bound")
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_between(0, 1e15));
   cmd->add_option("--target-ratio", flags->target_ratio, "Share to send; the threshold follows it")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_between(0.0, 1.0));
   cmd->add_option("--in-flight", flags->in_flight, "Samples under way to the cloud at once (16)")
       ->check(CLI::Range(1, 1024));
   cmd->add_flag("--keep-rate", flags->keep_rate,

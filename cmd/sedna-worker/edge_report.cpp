@@ -25,6 +25,22 @@ void append_label(std::string& line, std::string_view key, const std::optional<s
   }
 }
 
+/// What a reason means where the result says no more.
+std::string hint(algo::Reason reason) {
+  switch (reason) {
+    case algo::Reason::kInvalid:
+      return "the filter cannot judge the model's answer (see --score-output, --param input=…)";
+    case algo::Reason::kBudget:
+      return "--budget or --budget-bytes had no token";
+    case algo::Reason::kBreaker:
+      return "the cloud failed repeatedly and is left alone for a while";
+    case algo::Reason::kDeadline:
+      return "no answer was to be expected in time";
+    default:
+      return "no more is known";
+  }
+}
+
 }  // namespace
 
 EdgeReport::EdgeReport(const std::string& file, std::vector<std::int64_t> labels)
@@ -87,13 +103,10 @@ void EdgeReport::finish(const inference::JointCounts& counts, SteadyClock::durat
     if (!*out_) throw Error(ErrorCode::kUnavailable, "could not be written whole", path_);
   }
   for (const auto& [reason, all] : unanswered_) {
-    const bool unreadable = reason == algo::Reason::kInvalid && all.first.empty();
-    log::warning(
-        "The edge answered samples for this reason",
-        {{"reason", std::string(algo::reason_name(reason))},
-         {"samples", all.samples},
-         {"first", unreadable ? "the filter cannot judge the model's answer (see --score-output, --param input=…)"
-                              : all.first}});
+    std::string first = all.first;
+    if (first.empty()) first = hint(reason);
+    log::warning("The edge answered samples for this reason",
+                 {{"reason", std::string(algo::reason_name(reason))}, {"samples", all.samples}, {"first", first}});
   }
   const double n = index_ == 0 ? 1 : static_cast<double>(index_);
   const double seconds = std::chrono::duration<double>(elapsed).count();

@@ -14,6 +14,7 @@
 #include "sedna/inference/onnx_estimator.hpp"
 #include "sedna/worker/context.hpp"
 
+#include "checks.hpp"
 #include "commands.hpp"
 #include "model_flag.hpp"
 #include "signals.hpp"
@@ -177,15 +178,16 @@ void add_infer(CLI::App& program, Action& action) {
          "Join waiting requests to batches of up to this many rows; 0: never. Measure first: it costs on small CNNs")
       ->check(CLI::Range(0, 65536));
   cmd->add_option("--queue", flags->queue,
-                  "Requests that may wait for a model; more get 503. 0: 4 x batch x workers, at least 64");
+                  "Requests that may wait for a model; more get 503. 0: 4 x batch x workers, at least 64")
+      ->check(number_between(0, 1e9));
   cmd->add_option("--io-threads", flags->io_threads, "Threads that serve connections")->check(CLI::Range(1, 256));
   cmd->add_option("--intra-threads", flags->intra_threads, "Threads inside one run of a model")
       ->check(CLI::Range(1, 256));
   cmd->add_option("--max-body-mb", flags->max_body_mb, "Largest request body, also after inflating")
       ->check(CLI::Range(1, 65536));
-  cmd->add_option("--deadline", flags->deadline_s, "Seconds a request may take")->check(CLI::Range(0.001, 86400.0));
+  cmd->add_option("--deadline", flags->deadline_s, "Seconds a request may take")->check(number_between(0.001, 86400.0));
   cmd->add_option("--drain", flags->drain_s, "Seconds that requests under way get at the end")
-      ->check(CLI::Range(0.0, 86400.0));
+      ->check(number_between(0.0, 86400.0));
   cmd->add_flag("--arena", flags->arena, "Let ONNX Runtime keep the memory of its largest run");
   cmd->add_flag("--no-inline", flags->no_inline, "Hand even the quickest models to another thread");
   cmd->add_flag("--no-access-log", flags->no_access_log, "No log line for each request");

@@ -1,10 +1,11 @@
 // Joint inference from C++ in thirty lines: a small ONNX model here, a big one behind `sedna-worker infer`.
 //   joint_inference edge.onnx 127.0.0.1 5000
+#include "sedna/inference/joint_inference.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
-#include "sedna/inference/joint_inference.hpp"
 #include "sedna/inference/onnx_estimator.hpp"
 
 int main(int argc, char** argv) try {
@@ -13,9 +14,9 @@ int main(int argc, char** argv) try {
   sedna::inference::CloudClientOptions cloud;
   cloud.host = argv[2];
   cloud.port = static_cast<std::uint16_t>(std::atoi(argv[3]));
-  sedna::inference::JointInference joint(
-      {}, sedna::inference::OnnxEstimator::load(argv[1]), sedna::algo::make_filter("MSP", {{"threshold", "0.3"}}),
-      std::make_shared<sedna::inference::CloudClient>(cloud, registry), registry);
+  sedna::inference::JointInference joint({}, sedna::inference::OnnxEstimator::load(argv[1]),
+                                         sedna::algo::make_filter("MSP", {{"threshold", "0.3"}}),
+                                         std::make_shared<sedna::inference::CloudClient>(cloud, registry), registry);
 
   sedna::AlignedBuffer pixels(64 * sizeof(float));  // one 8×8 image, all grey
   for (int i = 0; i < 64; ++i) reinterpret_cast<float*>(pixels.data())[i] = 0.5F;

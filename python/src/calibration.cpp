@@ -6,9 +6,10 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
-#include "bind.hpp"
 #include "sedna/base/clock.hpp"
 #include "sedna/base/sha256.hpp"
+
+#include "bind.hpp"
 
 namespace sedna::python {
 

@@ -1,9 +1,9 @@
 #include "convert.hpp"
 
+#include <cstring>
+
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
-
-#include <cstring>
 
 #include "sedna/inference/queue_estimator.hpp"
 
@@ -43,19 +43,49 @@ bool dtype_of(const Py_buffer& view, DType& dtype) {
   if (format[0] == '\0' || format[1] != '\0') return false;
   const bool wide = view.itemsize == 8;
   switch (*format) {
-    case '?': dtype = DType::kBool; return true;
-    case 'B': case 'c': dtype = DType::kUint8; return true;
-    case 'b': dtype = DType::kInt8; return true;
-    case 'H': dtype = DType::kUint16; return true;
-    case 'h': dtype = DType::kInt16; return true;
-    case 'I': dtype = DType::kUint32; return true;
-    case 'i': dtype = DType::kInt32; return true;
-    case 'L': case 'Q': case 'N': dtype = wide ? DType::kUint64 : DType::kUint32; return true;
-    case 'l': case 'q': case 'n': dtype = wide ? DType::kInt64 : DType::kInt32; return true;
-    case 'e': dtype = DType::kFp16; return true;
-    case 'f': dtype = DType::kFp32; return true;
-    case 'd': dtype = DType::kFp64; return true;
-    default: return false;
+    case '?':
+      dtype = DType::kBool;
+      return true;
+    case 'B':
+    case 'c':
+      dtype = DType::kUint8;
+      return true;
+    case 'b':
+      dtype = DType::kInt8;
+      return true;
+    case 'H':
+      dtype = DType::kUint16;
+      return true;
+    case 'h':
+      dtype = DType::kInt16;
+      return true;
+    case 'I':
+      dtype = DType::kUint32;
+      return true;
+    case 'i':
+      dtype = DType::kInt32;
+      return true;
+    case 'L':
+    case 'Q':
+    case 'N':
+      dtype = wide ? DType::kUint64 : DType::kUint32;
+      return true;
+    case 'l':
+    case 'q':
+    case 'n':
+      dtype = wide ? DType::kInt64 : DType::kInt32;
+      return true;
+    case 'e':
+      dtype = DType::kFp16;
+      return true;
+    case 'f':
+      dtype = DType::kFp32;
+      return true;
+    case 'd':
+      dtype = DType::kFp64;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -68,17 +98,28 @@ double load(const std::byte* at) {
 
 double element(const std::byte* at, DType dtype) {
   switch (dtype) {
-    case DType::kBool: return load<std::uint8_t>(at) != 0 ? 1.0 : 0.0;
-    case DType::kUint8: return load<std::uint8_t>(at);
-    case DType::kUint16: return load<std::uint16_t>(at);
-    case DType::kUint32: return load<std::uint32_t>(at);
-    case DType::kUint64: return load<std::uint64_t>(at);
-    case DType::kInt8: return load<std::int8_t>(at);
-    case DType::kInt16: return load<std::int16_t>(at);
-    case DType::kInt32: return load<std::int32_t>(at);
-    case DType::kInt64: return load<std::int64_t>(at);
-    case DType::kFp32: return load<float>(at);
-    default: return load<double>(at);
+    case DType::kBool:
+      return load<std::uint8_t>(at) != 0 ? 1.0 : 0.0;
+    case DType::kUint8:
+      return load<std::uint8_t>(at);
+    case DType::kUint16:
+      return load<std::uint16_t>(at);
+    case DType::kUint32:
+      return load<std::uint32_t>(at);
+    case DType::kUint64:
+      return load<std::uint64_t>(at);
+    case DType::kInt8:
+      return load<std::int8_t>(at);
+    case DType::kInt16:
+      return load<std::int16_t>(at);
+    case DType::kInt32:
+      return load<std::int32_t>(at);
+    case DType::kInt64:
+      return load<std::int64_t>(at);
+    case DType::kFp32:
+      return load<float>(at);
+    default:
+      return load<double>(at);
   }
 }
 
@@ -111,7 +152,9 @@ bool read_buffer(const Py_buffer& view, Form form, std::vector<double>& values) 
   return true;
 }
 
-bool is_text(PyObject* object) { return PyUnicode_Check(object) || PyBytes_Check(object); }
+bool is_text(PyObject* object) {
+  return PyUnicode_Check(object) || PyBytes_Check(object);
+}
 
 bool append_number(PyObject* object, std::vector<double>& values) {
   double value;
@@ -145,7 +188,9 @@ nb::object as_list(PyObject* object) {
   return list;
 }
 
-Py_ssize_t list_size(PyObject* list) { return PyList_Check(list) ? PyList_Size(list) : PyTuple_Size(list); }
+Py_ssize_t list_size(PyObject* list) {
+  return PyList_Check(list) ? PyList_Size(list) : PyTuple_Size(list);
+}
 PyObject* list_item(PyObject* list, Py_ssize_t i) {
   return PyList_Check(list) ? PyList_GetItem(list, i) : PyTuple_GetItem(list, i);
 }
@@ -222,29 +267,58 @@ bool make_tensor(nb::handle object, Tensor& out) {
     }
     delete held;
   });
-  const std::span<const std::byte> bytes(static_cast<const std::byte*>(owner->buf), static_cast<std::size_t>(owner->len));
+  const std::span<const std::byte> bytes(static_cast<const std::byte*>(owner->buf),
+                                         static_cast<std::size_t>(owner->len));
   out.data = Bytes(std::move(owner), bytes);
   return true;
 }
 
 nb::object make_array(const Tensor& tensor) {
   nb::dlpack::dtype dtype{};
-  const auto set = [&](nb::dlpack::dtype_code code, std::uint8_t bits) { dtype = {static_cast<std::uint8_t>(code), bits, 1}; };
+  const auto set = [&](nb::dlpack::dtype_code code, std::uint8_t bits) {
+    dtype = {static_cast<std::uint8_t>(code), bits, 1};
+  };
   using nb::dlpack::dtype_code;
   switch (tensor.dtype) {
-    case DType::kBool: set(dtype_code::Bool, 8); break;
-    case DType::kUint8: set(dtype_code::UInt, 8); break;
-    case DType::kUint16: set(dtype_code::UInt, 16); break;
-    case DType::kUint32: set(dtype_code::UInt, 32); break;
-    case DType::kUint64: set(dtype_code::UInt, 64); break;
-    case DType::kInt8: set(dtype_code::Int, 8); break;
-    case DType::kInt16: set(dtype_code::Int, 16); break;
-    case DType::kInt32: set(dtype_code::Int, 32); break;
-    case DType::kInt64: set(dtype_code::Int, 64); break;
-    case DType::kFp16: set(dtype_code::Float, 16); break;
-    case DType::kBf16: set(dtype_code::UInt, 16); break;  // numpy has no bfloat16: widened below
-    case DType::kFp32: set(dtype_code::Float, 32); break;
-    case DType::kFp64: set(dtype_code::Float, 64); break;
+    case DType::kBool:
+      set(dtype_code::Bool, 8);
+      break;
+    case DType::kUint8:
+      set(dtype_code::UInt, 8);
+      break;
+    case DType::kUint16:
+      set(dtype_code::UInt, 16);
+      break;
+    case DType::kUint32:
+      set(dtype_code::UInt, 32);
+      break;
+    case DType::kUint64:
+      set(dtype_code::UInt, 64);
+      break;
+    case DType::kInt8:
+      set(dtype_code::Int, 8);
+      break;
+    case DType::kInt16:
+      set(dtype_code::Int, 16);
+      break;
+    case DType::kInt32:
+      set(dtype_code::Int, 32);
+      break;
+    case DType::kInt64:
+      set(dtype_code::Int, 64);
+      break;
+    case DType::kFp16:
+      set(dtype_code::Float, 16);
+      break;
+    case DType::kBf16:
+      set(dtype_code::UInt, 16);
+      break;  // numpy has no bfloat16: widened below
+    case DType::kFp32:
+      set(dtype_code::Float, 32);
+      break;
+    case DType::kFp64:
+      set(dtype_code::Float, 64);
+      break;
     case DType::kBytes: {
       const auto elements = tensor::bytes_elements(tensor).value();
       nb::list list;
@@ -255,8 +329,8 @@ nb::object make_array(const Tensor& tensor) {
   auto* owner = new Bytes(tensor.data);
   const nb::capsule capsule(owner, [](void* held) noexcept { delete static_cast<Bytes*>(held); });
   std::vector<std::size_t> shape(tensor.shape.begin(), tensor.shape.end());
-  const nb::ndarray<nb::numpy> array(const_cast<std::byte*>(owner->data()), shape.size(), shape.data(), capsule, nullptr,
-                                     dtype);
+  const nb::ndarray<nb::numpy> array(const_cast<std::byte*>(owner->data()), shape.size(), shape.data(), capsule,
+                                     nullptr, dtype);
   nb::object made = nb::cast(array);
   if (tensor.dtype == DType::kBf16) {
     made = (made.attr("astype")("uint32") * nb::int_(65536)).attr("view")("float32");
@@ -341,8 +415,7 @@ std::string json_dumps(nb::handle value, bool compact) {
     });
   }
   return nb::cast<std::string>(dumps(value, nb::arg("default") = to_list, nb::arg("ensure_ascii") = false,
-                                     nb::arg("allow_nan") = false,
-                                     nb::arg("separators") = nb::make_tuple(",", ":")));
+                                     nb::arg("allow_nan") = false, nb::arg("separators") = nb::make_tuple(",", ":")));
 }
 
 }  // namespace sedna::python

@@ -2,11 +2,11 @@
 // back. Every function needs the GIL unless it says otherwise.
 #pragma once
 
-#include <nanobind/nanobind.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <nanobind/nanobind.h>
 
 #include "sedna/algo/hard_example.hpp"
 #include "sedna/inference/cloud_client.hpp"
@@ -32,8 +32,8 @@ inline constexpr std::string_view kFormOutput = "sedna_form";
 /// What upstream's client gives back: the result as lists.
 nb::object cloud_answer(const std::vector<tensor::Tensor>& outputs, const Bytes& json);
 
-/// The call that carries a sample: an array as a tensor, anything else as the JSON route's text. `members` (a dictionary
-/// or None): what goes before "data" there. Throws a Python TypeError for what JSON cannot carry.
+/// The call that carries a sample: an array as a tensor, anything else as the JSON route's text. `members` (a
+/// dictionary or None): what goes before "data" there. Throws a Python TypeError for what JSON cannot carry.
 inference::CloudCall make_call(nb::handle data, nb::handle members);
 /// Bytes of an array; 0 for others. Cheap.
 std::uint64_t payload_size(nb::handle data);
@@ -41,8 +41,8 @@ std::uint64_t payload_size(nb::handle data);
 /// Keeps a Python object beyond the GIL: may be copied and destroyed on any thread.
 std::shared_ptr<nb::object> keep(nb::object object);
 
-/// json.loads and json.dumps. `compact`: as upstream's server writes answers (no blanks, no escapes, no NaN); otherwise as
-/// its client writes requests.
+/// json.loads and json.dumps. `compact`: as upstream's server writes answers (no blanks, no escapes, no NaN); otherwise
+/// as its client writes requests.
 nb::object json_loads(std::string_view text);
 std::string json_dumps(nb::handle value, bool compact);
 

@@ -29,14 +29,17 @@ void bind_filters(nb::module_& m) {
              const algo::Parameters texts(parameters.begin(), parameters.end());
              new (self) Filter{algo::make_filter(name, texts)};
            })
-      .def("hard", [](const Filter& self, nb::handle result) { return judge(self, result).hard; }, nb::arg().none())
-      .def("score", [](const Filter& self, nb::handle result) { return judge(self, result).score; }, nb::arg().none())
-      .def("reason",
-           [](const Filter& self, nb::handle result) {
-             const auto reason = algo::reason_name(judge(self, result).reason);
-             return nb::str(reason.data(), reason.size());
-           },
-           nb::arg().none())
+      .def(
+          "hard", [](const Filter& self, nb::handle result) { return judge(self, result).hard; }, nb::arg().none())
+      .def(
+          "score", [](const Filter& self, nb::handle result) { return judge(self, result).score; }, nb::arg().none())
+      .def(
+          "reason",
+          [](const Filter& self, nb::handle result) {
+            const auto reason = algo::reason_name(judge(self, result).reason);
+            return nb::str(reason.data(), reason.size());
+          },
+          nb::arg().none())
       .def_prop_ro("name", [](const Filter& self) { return std::string(self.rule->name()); })
       .def_prop_ro("threshold", [](const Filter& self) { return self.rule->threshold(); });
   m.def("filter_names", &algo::filter_names, "The filters that the core knows.");

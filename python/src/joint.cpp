@@ -1,18 +1,19 @@
 // Joint inference for Python: the edge model is a Python callable, everything around it is the core's.
-#include "sedna/inference/joint_inference.hpp"
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
+#include "sedna/base/fork.hpp"
+#include "sedna/inference/joint_inference.hpp"
+#include "sedna/inference/offload_stream.hpp"
 
 #include "bind.hpp"
 #include "convert.hpp"
 #include "filters.hpp"
-#include "sedna/inference/offload_stream.hpp"
 
 namespace sedna::python {
 namespace {
@@ -59,7 +60,8 @@ class JointStream;
 class JointCore {
  public:
   JointCore(const std::map<std::string, std::string>& environment, nb::object predict, nb::object core_filter,
-            nb::object python_filter, nb::object result_type, const std::map<std::string, double>& options, bool with_cloud)
+            nb::object python_filter, nb::object result_type, const std::map<std::string, double>& options,
+            bool with_cloud)
       : predict_(std::move(predict)), filter_(std::move(python_filter)), result_type_(std::move(result_type)) {
     const worker::Context context({environment.begin(), environment.end()});
     inference::JointOptions joint;
@@ -96,7 +98,7 @@ class JointCore {
   void close() {
     const nb::gil_scoped_release unlocked;  // callbacks in flight need the GIL to end
     std::unique_lock lock(mutex_);
-    idle_.wait(lock, [&] { return in_flight_ == 0; });
+    idle_.wait(lock, [&] { return in_flight_ == 0 || generation_ != fork_generation(); });
     lock.unlock();
     if (!closed_) core_.reset();
     closed_ = true;
@@ -119,38 +121,31 @@ class JointCore {
       return;
     }
     Sending sending = make_sending(data, nb::none());
-    {
-      const std::lock_guard lock(mutex_);
-      ++in_flight_;
-    }
-    auto kept = keep(nb::make_tuple(result, done));
+    begin_call();
+    auto kept =
+        keep(nb::make_tuple(result, done, nb::find(*this)));  // the last: the callback may let go of this object
     const nb::gil_scoped_release unlocked;
     core().offload_async(std::move(sending.call), sending.deadline,
                          [this, kept, refusal = std::move(sending.refusal)](CloudAnswer answer) mutable {
-      if (!refusal.empty()) answer.message = std::move(refusal);
-      {
-        const nb::gil_scoped_acquire gil;
-        try {
-          const nb::object target = (*kept)[0];
-          settle(target, answer);
-          (*kept)[1](target);
-        } catch (nb::python_error& error) {  // nobody to throw to: as Python does with such
-          error.restore();
-          PyErr_WriteUnraisable(kept->ptr());
-        }
-        kept.reset();
-      }
-      // Under the lock: close() may free this object as soon as it can take it.
-      const std::lock_guard lock(mutex_);
-      --in_flight_;
-      idle_.notify_all();
-    });
+                           if (!refusal.empty()) answer.message = std::move(refusal);
+                           const nb::gil_scoped_acquire gil;
+                           try {
+                             const nb::object target = (*kept)[0];
+                             settle(target, answer);
+                             (*kept)[1](target);
+                           } catch (nb::python_error& error) {  // nobody to throw to: as Python does with such
+                             error.restore();
+                             PyErr_WriteUnraisable(kept->ptr());
+                           }
+                           end_call();
+                           kept.reset();  // may be the end of this object, whose close() must not wait for this call
+                         });
   }
 
   /// The edge model with extra arguments, and the seconds it took.
   nb::object predict(nb::handle data, const nb::dict& extra) {
     const auto started = SteadyClock::now();
-    nb::object edge = extra.size() == 0 ? predict_(data) : predict_(data, **extra);
+    nb::object edge = nb::len(extra) == 0 ? predict_(data) : predict_(data, **extra);
     const auto latency = SteadyClock::now() - started;
     core().observe_edge(latency);
     return nb::make_tuple(edge, Seconds(latency).count());
@@ -193,6 +188,19 @@ class JointCore {
     SteadyClock::duration latency{};
   };
 
+  /// Calls that close() waits for; those of the parent do not count in a forked child.
+  void begin_call() {
+    const std::lock_guard lock(mutex_);
+    if (generation_ != fork_generation()) in_flight_ = 0;
+    generation_ = fork_generation();
+    ++in_flight_;
+  }
+  void end_call() {
+    const std::lock_guard lock(mutex_);  // until notified: close() may free this object as soon as it can take it
+    --in_flight_;
+    idle_.notify_all();
+  }
+
   inference::JointInference& core() {
     if (closed_) throw Error(ErrorCode::kAborted, "is closed", "JointInference");
     return *core_;
@@ -233,8 +241,8 @@ class JointCore {
     std::string refusal;
   };
 
-  /// A sample that cannot be sent keeps the edge's answer, as any failure of the cloud does, and the counters add up: it
-  /// is asked for with a deadline that is over, so that nothing is sent.
+  /// A sample that cannot be sent keeps the edge's answer, as any failure of the cloud does, and the counters add up:
+  /// it is asked for with a deadline that is over, so that nothing is sent.
   Sending make_sending(nb::handle data, nb::handle members) {
     Sending sending;
     try {
@@ -249,8 +257,16 @@ class JointCore {
 
   CloudAnswer ask(nb::handle data, nb::handle members) {
     Sending sending = make_sending(data, members);
+    inference::JointInference& joint = core();
+    const struct Counted {
+      explicit Counted(JointCore& owner) : owner_(owner) { owner_.begin_call(); }
+      ~Counted() { owner_.end_call(); }
+      Counted(const Counted&) = delete;
+      Counted& operator=(const Counted&) = delete;
+      JointCore& owner_;
+    } counted(*this);
     const nb::gil_scoped_release unlocked;
-    CloudAnswer answer = core().offload(sending.call, sending.deadline);
+    CloudAnswer answer = joint.offload(sending.call, sending.deadline);
     if (!sending.refusal.empty()) answer.message = std::move(sending.refusal);
     return answer;
   }
@@ -281,7 +297,8 @@ class JointCore {
   nb::object decision_result(const Decision& decision) {
     nb::object result = new_result(decision.is_hard, nb::none(), nb::none());
     const Names& names = Names::get();
-    set(result, names.reason, decision.offload ? names.offload : names.reasons[static_cast<std::size_t>(decision.reason)]);
+    set(result, names.reason,
+        decision.offload ? names.offload : names.reasons[static_cast<std::size_t>(decision.reason)]);
     if (!decision.offload) set_why(result, decision);
     set(result, names.score, nb::float_(decision.score));
     return result;
@@ -329,6 +346,7 @@ class JointCore {
   std::mutex mutex_;
   std::condition_variable idle_;
   int in_flight_ = 0;
+  std::uint64_t generation_ = 0;  ///< of the process that in_flight_ counts for
 };
 
 /// Samples in, results out in order; see OffloadStream.
@@ -367,6 +385,7 @@ class JointStream {
 
   nb::object next() {
     std::optional<inference::JointResult> result;
+    core_.core();  // not when it is closed
     {
       const nb::gil_scoped_release unlocked;
       result = stream_->next();
@@ -374,6 +393,7 @@ class JointStream {
     return take(result);
   }
   nb::object try_next() {
+    core_.core();
     auto result = stream_->try_next();
     return take(result);
   }
@@ -418,8 +438,9 @@ void bind_joint(nb::module_& m) {
       .def("decide_hard", &JointCore::decide_hard, nb::arg().none())
       .def("decide_easy", &JointCore::decide_easy)
       .def("offload", &JointCore::offload, nb::arg().none(), nb::arg().none())
-      .def("stream", [](nb::object self, std::size_t window) { return new JointStream(std::move(self), window); },
-           nb::arg("window"), nb::rv_policy::take_ownership)
+      .def(
+          "stream", [](nb::object self, std::size_t window) { return new JointStream(std::move(self), window); },
+          nb::arg("window"), nb::rv_policy::take_ownership)
       .def("counts", &JointCore::counts)
       .def_prop_ro("wanted_ratio", &JointCore::wanted_ratio)
       .def_prop_ro("budget_holds_back", &JointCore::budget_holds_back)

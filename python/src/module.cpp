@@ -1,24 +1,34 @@
 // The extension module sedna._sedna: errors of the core as Python's own, then a binding file a feature.
 #include <nanobind/nanobind.h>
 
-#include "bind.hpp"
 #include "sedna/base/error.hpp"
+
+#include "bind.hpp"
 
 namespace {
 
 PyObject* exception_for(sedna::ErrorCode code) {
   switch (code) {
-    case sedna::ErrorCode::kInvalidArgument: return PyExc_ValueError;
-    case sedna::ErrorCode::kNotFound: return PyExc_FileNotFoundError;
-    case sedna::ErrorCode::kAlreadyExists: return PyExc_FileExistsError;
+    case sedna::ErrorCode::kInvalidArgument:
+      return PyExc_ValueError;
+    case sedna::ErrorCode::kNotFound:
+      return PyExc_FileNotFoundError;
+    case sedna::ErrorCode::kAlreadyExists:
+      return PyExc_FileExistsError;
     case sedna::ErrorCode::kPermissionDenied:
-    case sedna::ErrorCode::kUnauthenticated: return PyExc_PermissionError;
+    case sedna::ErrorCode::kUnauthenticated:
+      return PyExc_PermissionError;
     case sedna::ErrorCode::kUnavailable:
-    case sedna::ErrorCode::kAborted: return PyExc_ConnectionError;
-    case sedna::ErrorCode::kDeadlineExceeded: return PyExc_TimeoutError;
-    case sedna::ErrorCode::kUnimplemented: return PyExc_NotImplementedError;
-    case sedna::ErrorCode::kDataLoss: return PyExc_OSError;
-    default: return PyExc_RuntimeError;
+    case sedna::ErrorCode::kAborted:
+      return PyExc_ConnectionError;
+    case sedna::ErrorCode::kDeadlineExceeded:
+      return PyExc_TimeoutError;
+    case sedna::ErrorCode::kUnimplemented:
+      return PyExc_NotImplementedError;
+    case sedna::ErrorCode::kDataLoss:
+      return PyExc_OSError;
+    default:
+      return PyExc_RuntimeError;
   }
 }
 

@@ -1,15 +1,15 @@
-// The model server around Python user code: requests wait in the core's queue until a Python thread asks for the next one,
-// so user code runs on threads that Python knows, and the GIL is held only around it.
-#include "sedna/inference/model_server.hpp"
-
+// The model server around Python user code: requests wait in the core's queue until a Python thread asks for the next
+// one, so user code runs on threads that Python knows, and the GIL is held only around it.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "sedna/inference/model_server.hpp"
+#include "sedna/inference/queue_estimator.hpp"
+
 #include "bind.hpp"
 #include "convert.hpp"
-#include "sedna/inference/queue_estimator.hpp"
 
 namespace sedna::python {
 namespace {

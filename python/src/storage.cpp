@@ -3,8 +3,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
-#include "bind.hpp"
 #include "sedna/storage/archive.hpp"
+
+#include "bind.hpp"
 
 namespace sedna::python {
 

@@ -395,6 +395,19 @@ def test_jobs_with_calls_in_flight_may_go() -> None:
         assert future.result(5).reason in ("deadline", "transport", "queue")
 
 
+# JI-5.11
+def test_a_callback_may_hold_the_last_of_a_job(serve: Callable[[Any], int]) -> None:
+    serve(Cloud(delay=0.05))
+    held = [JointInference(estimator=Echo(), hard_example_mining=MSP, deadline=20)]
+    future = held[0].submit(HARD)
+    future.add_done_callback(lambda _: held.clear())
+    assert future.result(20).final == [7]
+    deadline = time.monotonic() + 20
+    while held and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert not held
+
+
 # JI-4.7
 def test_calibration_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sedna

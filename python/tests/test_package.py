@@ -203,6 +203,7 @@ def test_fork() -> None:
 
 
 @needs_core
+# JI-7.13
 def test_secrets_stay_out_of_logs_errors_and_arguments(tmp_path: Path) -> None:
     """Keys, tokens and passwords in URLs: neither what is said nor what `ps` shows contains them."""
     (tmp_path / "token").write_text("tok-5ecret\n")
@@ -243,6 +244,7 @@ def test_secrets_stay_out_of_logs_errors_and_arguments(tmp_path: Path) -> None:
 
 
 @needs_core
+# JI-6.6
 def test_fork_before_use_and_fresh_processes() -> None:
     """A job made but not used is used in children only; and a spawned child makes its own."""
     out = run("""
@@ -264,3 +266,69 @@ def test_fork_before_use_and_fresh_processes() -> None:
         print(job.inference(np.zeros(3)).reason)
     """)
     assert out == "transport\n"
+
+
+@needs_core
+@pytest.mark.parametrize("how", ["[job.inference(data) for data in endless()]", "list(job.stream(endless()))"])
+def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
+    """Within the deadline of the call under way, with the status that shells know (128 + SIGINT)."""
+    import socket
+
+    script = """
+        import itertools, numpy as np
+        from sedna.core.joint_inference import JointInference
+        class Echo:
+            def predict(self, data):
+                return data
+        job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"}, deadline=0.5)
+        def endless():
+            print("running", flush=True)
+            return itertools.repeat(np.zeros(3))
+    """
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "LC_SERVER": "",
+               "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": str(silent.getsockname()[1])}
+        with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script) + how], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=env) as p:
+            try:
+                assert p.stdout is not None and p.stdout.readline() == "running\n"
+                time.sleep(0.2)  # into the call that hangs
+                p.send_signal(signal.SIGINT)
+                started = time.monotonic()
+                _, said = p.communicate(timeout=20)
+                assert time.monotonic() - started < 4
+                assert p.returncode == -signal.SIGINT and "KeyboardInterrupt" in said, said
+            finally:
+                if p.poll() is None:
+                    p.kill()
+
+
+@needs_core
+@pytest.mark.parametrize("ending", ["job.submit(np.zeros(3))", "next(job.stream(itertools.repeat(np.zeros(3))))",
+                                    "threading.Thread(target=job.inference, args=(np.zeros(3),), daemon=True).start()"])
+def test_a_script_that_ends_with_calls_in_flight_ends_well(ending: str) -> None:
+    """And with a service on a daemon thread, a job of which nothing was asked, and one that is a global."""
+    import socket
+
+    script = """
+        import itertools, os, threading, numpy as np
+        from sedna.core.joint_inference import BigModelService, JointInference
+        class Echo:
+            def predict(self, data, **kwargs):
+                return data
+        service = BigModelService(estimator=Echo())
+        threading.Thread(target=service.start, daemon=True).start()
+        while service.inference_server is None or not service.inference_server.ready.wait(0.01):
+            pass
+        unused = JointInference(estimator=Echo())
+        job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"}, deadline=0.4)
+    """
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        started = time.monotonic()
+        run(textwrap.dedent(script) + ending, BACKEND_TYPE="SKLEARN", LC_SERVER="", BIG_MODEL_IP="127.0.0.1",
+            BIG_MODEL_PORT=str(silent.getsockname()[1]), BIG_MODEL_BIND_PORT="0")
+        assert time.monotonic() - started < 8

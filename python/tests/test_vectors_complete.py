@@ -56,6 +56,7 @@ def covered(call: str, patterns: Set[str]) -> bool:
 
 
 @pytest.mark.parametrize("name", FILES)
+# JI-6.12
 def test_every_vector_is_replayed(name: str) -> None:
     _, count, calls = FILES[name]
     rows = carried(name)["vectors"]
@@ -71,11 +72,13 @@ def hem_counts() -> Dict[str, int]:
     }
 
 
+# JI-6.12
 def test_every_filter_vector_is_there() -> None:
     assert hem_counts() == {name: count for name, (_, count) in HEM.items()}
     assert sum(hem_counts().values()) == 896
 
 
+# JI-6.12
 def test_every_trace_is_there() -> None:
     traces = carried("joint_inference")
     cases = [t["case"] for t in traces["edge"] + traces["server"]]
@@ -83,6 +86,7 @@ def test_every_trace_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+# JI-6.12
 def test_as_many_as_were_recorded(name: str) -> None:
     source, count, _ = FILES[name]
     assert len(recorded(f"algorithms/{source}.json")["vectors"]) == count

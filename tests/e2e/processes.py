@@ -23,6 +23,13 @@ class Worker:
     process: subprocess.Popen
     port: int = 0
     lines: list[str] = field(default_factory=list)
+    said: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        """Until the worker has written a line with this text."""
+        with self.said:
+            assert self.said.wait_for(lambda: any(text in line for line in self.lines), seconds), (
+                f"{text!r} was expected; the worker said:\n" + "\n".join(self.lines))
 
     @property
     def origin(self) -> str:
@@ -42,7 +49,9 @@ def sedna_worker(*args: str, env: dict[str, str] | None = None, ready: str = r"h
     def pump() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            worker.lines.append(line.rstrip("\n"))
+            with worker.said:
+                worker.lines.append(line.rstrip("\n"))
+                worker.said.notify_all()
             if not found.is_set() and (match := re.search(ready, line)):
                 worker.port = int(match[1])
                 found.set()

@@ -21,10 +21,11 @@ import json, os, sys, time
 import numpy
 threads = lambda: len(os.listdir("/proc/self/task"))
 before = threads()
-over = time.perf_counter()
+# Processor time, which is the time on an idle machine: other tests may be running.
+over = time.process_time()
 import sedna
 from sedna.core.joint_inference import JointInference
-seconds = time.perf_counter() - over
+seconds = time.process_time() - over
 imported = threads()
 class Edge:
     def predict(self, data):

@@ -127,7 +127,7 @@ def test_a_hung_cloud_costs_the_deadline_at_most(folder):
     assert len(records) == 200
     assert all(r["cloud"] is None for r in records)
     assert max(r["latency_ms"] for r in records) < 200 + 500  # a loaded machine; the benchmark holds the 2 ms
-    assert {r["reason"] for r in records if r["hard"]} <= {"deadline", "breaker"}
+    assert {r["reason"] for r in records if r["hard"]} <= {"deadline", "breaker", "queue"}
 
 
 # JI-5.12, JI-7.5

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import WORKER, sedna_worker
+from processes import WORKER, Worker, sedna_worker
 from test_joint_faults import classifier
 
 TOKEN = "a-token-of-more-than-sixteen-characters"
@@ -75,6 +75,8 @@ CALIBRATE = ["calibrate", "--model", "small=edge.onnx", "--data", "npz:good.npz"
         (["infer", "--model", "edge.onnx", "--port", "0", "--token-file", "nosuch"], 1, "nosuch: cannot read the token file"),
         (["infer", "--model", "edge.onnx", "--port", "0", "--token-file", "open-token"], 1, "chmod 600"),
         (["infer", "--model", "edge.onnx", "--port", "0", "--tls-cert", "token"], 1, "go together"),
+        (["infer", "--model", "edge.onnx", "--port", "0", "--tls-cert", "nosuch", "--tls-key", "token"], 1,
+         "nosuch: cannot read a PEM certificate: No such file"),
         (["infer", "--model-repository", "nosuch", "--port", "0"], 1, "nosuch: the model repository is not a folder"),
         ([*EDGE, *SOURCE, "--param", "threshold"], 2, "--param: expected KEY=VALUE"),
         ([*EDGE, *SOURCE, "--param", "threshold=high"], 2, '--param: threshold: is "high"'),
@@ -100,6 +102,9 @@ CALIBRATE = ["calibrate", "--model", "small=edge.onnx", "--data", "npz:good.npz"
         ([*EDGE, "--source", "npz:nan.npz"], 1, 'array "label" is no label at [0]: nan'),
         ([*CALIBRATE], 2, "exactly one of --ratio"),
         ([*CALIBRATE, "--ratio", "2"], 2, "--ratio"),
+        ([*CALIBRATE, "--ratio", "nan"], 2, "--ratio: is 'nan'; it must be a number from 0 to 1"),
+        ([*EDGE, *SOURCE, "--budget", "inf"], 2, "--budget: is 'inf'; it must be a number"),
+        (["infer", "--model", "edge.onnx", "--queue", "-1"], 2, "--queue: is '-1'; it must be a number"),
         ([*CALIBRATE, "--accuracy", "0.9"], 2, "--accuracy: needs what the cloud answers"),
         ([*CALIBRATE, "--accuracy", "0.9", "--cloud", "127.0.0.1:9"], 1, "127.0.0.1:9: sample 0 was not answered"),
         ([*CALIBRATE, "--ratio", "0.1", "--filter", "CloudOnly"], 1, "CloudOnly: has no threshold"),
@@ -128,6 +133,9 @@ def test_a_cloud_that_is_no_address_is_refused(folder: Path, cloud: str) -> None
         ("BIG_MODEL_PORT", "http", "BIG_MODEL_PORT: is \"http\""),
         ("SEDNA_CLOUD_WIRE", "pigeon", "SEDNA_CLOUD_WIRE"),
         ("SEDNA_CLOUD_TLS", "perhaps", "SEDNA_CLOUD_TLS"),
+        ("SEDNA_TOKEN_FILE", "nosuch", "SEDNA_TOKEN_FILE nosuch: cannot be read: No such file"),
+        ("SEDNA_TOKEN_FILE", "empty.onnx", "SEDNA_TOKEN_FILE empty.onnx: holds no token"),
+        ("SEDNA_CLOUD_TLS_CA", "nosuch", "nosuch: cannot read PEM authority certificates: No such file"),
         ("MINING_MODE", "sometimes", "MINING_MODE"),
         ("LC_SERVER", "nonsense", "LC_SERVER: nonsense: not a URL"),
         ("HEM_NAME", "Nosuch", "Nosuch: is not a hard-example filter"),
@@ -160,16 +168,16 @@ def test_samples_that_the_cloud_did_not_answer_are_explained(folder: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def guarded(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """A cloud worker that asks for a token: where it is and what it logs."""
+def guarded(folder: Path) -> Iterator[Worker]:
+    """A cloud worker that asks for a token."""
     with sedna_worker("infer", "--model", f"big={folder / 'cloud.onnx'}", "--port", "0", "--token-file",
                       folder / "token") as worker:
-        yield worker.origin, worker.lines
+        yield worker
 
 
 # JI-1.20, JI-7.13
-def test_the_access_log_names_the_request_and_never_the_token(guarded: tuple[str, list[str]]) -> None:
-    origin, lines = guarded
+def test_the_access_log_names_the_request_and_never_the_token(guarded: Worker) -> None:
+    origin = guarded.origin
     request = urllib.request.Request(f"{origin}/v2", headers={"Authorization": f"Bearer {TOKEN}", "X-Request-Id": "order-66"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
@@ -179,6 +187,7 @@ def test_the_access_log_names_the_request_and_never_the_token(guarded: tuple[str
     assert refused.value.code == 401
     with urllib.request.urlopen(f"{origin}/healthz", timeout=10):
         pass
-    log = "\n".join(lines)
-    assert "order-66" in log and "order-67" in log
+    guarded.wait_for("order-66")
+    guarded.wait_for("order-67")
+    log = "\n".join(guarded.lines)
     assert TOKEN not in log

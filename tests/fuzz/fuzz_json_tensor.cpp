@@ -50,8 +50,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 3) {
-    case 0: check_untyped(text); break;
-    case 1: check_typed(text); break;
+    case 0:
+      check_untyped(text);
+      break;
+    case 1:
+      check_typed(text);
+      break;
     default: {
       const auto outcome = tensor::parse_predict_body(Bytes::copy_of(text), "application/json", json::Limits{});
       if (const auto* refusal = std::get_if<tensor::PredictRefusal>(&outcome)) {

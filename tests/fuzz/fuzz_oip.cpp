@@ -1,5 +1,5 @@
-// Requests and answers of the Open Inference Protocol. Two bytes of header length (0xFFFF: none), then the body. What is
-// accepted must be whole and must survive encoding and decoding again.
+// Requests and answers of the Open Inference Protocol. Two bytes of header length (0xFFFF: none), then the body. What
+// is accepted must be whole and must survive encoding and decoding again.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -28,7 +28,8 @@ void check_request(const oip::InferRequest& request) {
   for (const Tensor& input : request.inputs) {
     if (!input.validate()) std::abort();
     const std::size_t unit = dtype_size(input.dtype);
-    if (unit > 1 && !input.data.empty() && reinterpret_cast<std::uintptr_t>(input.data.data()) % unit != 0) std::abort();
+    if (unit > 1 && !input.data.empty() && reinterpret_cast<std::uintptr_t>(input.data.data()) % unit != 0)
+      std::abort();
   }
   const auto encoded = oip::encode_request(request);
   if (!encoded) std::abort();
@@ -60,7 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!output.validate()) std::abort();
     }
   }
-  const auto raw = oip::decode_raw_request(body, {"x", static_cast<DType>(data[0] % 14), {-1, data[1] % 5}}, (data[1] & 8) != 0);
+  const auto raw =
+      oip::decode_raw_request(body, {"x", static_cast<DType>(data[0] % 14), {-1, data[1] % 5}}, (data[1] & 8) != 0);
   if (raw) check_request(*raw);
   const auto model = oip::parse_model_metadata(body.text());
   if (model && !oip::parse_model_metadata(oip::model_metadata_json(*model))) std::abort();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -95,3 +96,15 @@ def test_dependencies_of_dependencies_are_allowed() -> None:
 # JI-8.4
 def test_this_repository_is_in_order() -> None:
     assert check(ROOT) == []
+
+
+# JI-8.4
+def test_the_page_on_architecture_has_the_same_modules() -> None:
+    stated: dict[str, set[str]] = {}
+    for line in (ROOT / "cmake" / "layers.txt").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, uses = line.partition(":")
+            stated[name] = set(uses.split())
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \|([^|]*)\|$", page, re.MULTILINE)
+    assert {name: set(re.findall(r"`(\w+)`", uses)) for name, uses in rows} == stated

@@ -10,8 +10,6 @@ import json
 import threading
 import time
 from typing import Any, Dict, Mapping, Optional
-from urllib import error as urllib_error
-from urllib import request as urllib_request
 
 from sedna._absent import missing
 from sedna.common.file_ops import FileOps
@@ -46,9 +44,6 @@ class _Response:
 class _Requests:
     """The one call of the requests package that is needed, on the standard library (no run-time dependency)."""
 
-    # A proxy meant for the internet must not swallow what is for a neighbour; HTTP(S) only, never file: or ftp:.
-    _opener = urllib_request.build_opener(urllib_request.ProxyHandler({}))
-
     def request(
         self,
         method: str,
@@ -58,6 +53,9 @@ class _Requests:
         headers: Optional[Mapping[str, str]] = None,
         timeout: Optional[float] = None,
     ) -> _Response:
+        # Imported when something is asked: it is slow to import, and few scripts do.
+        from urllib import error, request
+
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"{url}: only http and https")
         body = data
@@ -67,11 +65,13 @@ class _Requests:
             extra.setdefault("Content-Type", "application/json")
         elif isinstance(body, str):
             body = body.encode()
-        call = urllib_request.Request(url, data=body, headers=extra, method=method.upper())  # noqa: S310
+        # A proxy meant for the internet must not swallow what is for a neighbour; HTTP(S) only, never file: or ftp:.
+        opener = request.build_opener(request.ProxyHandler({}))
+        call = request.Request(url, data=body, headers=extra, method=method.upper())  # noqa: S310
         try:
-            with self._opener.open(call, timeout=timeout) as answer:
+            with opener.open(call, timeout=timeout) as answer:
                 return _Response(answer.status, answer.read())
-        except urllib_error.HTTPError as answer:
+        except error.HTTPError as answer:
             with answer:
                 return _Response(answer.code, answer.read())
 
@@ -107,7 +107,7 @@ def http_request(
             return None
         try:
             answer = requests.request(method=method, url=url, timeout=left, **kwargs)
-        except (OSError, urllib_error.URLError) as error:
+        except OSError as error:  # urllib's URLError is one
             LOGGER.warning("%s %s: %s", method, url, getattr(error, "reason", error))
         else:
             if answer.status_code == 200:

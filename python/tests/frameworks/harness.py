@@ -56,11 +56,25 @@ def run_fresh(script: str, **env: str) -> str:
     return done.stdout
 
 
-def check_import_orders(framework: str) -> None:
-    """Both orders import, and neither breaks the other's first computation."""
-    use = "import numpy as np; from sedna.core.joint_inference import JointInference"
-    for first, second in ((framework, "sedna"), ("sedna", framework)):
-        out = run_fresh(f"import {first}\nimport {second}\n{use}\nprint('alive')")
+def check_import_orders(framework: str, compute: str) -> None:
+    """Both orders import, extension module included, and neither breaks the other's computations. ``compute`` multiplies
+    two matrices of 64 x 64 ones with the framework: their sum."""
+    for first, second in ((framework, "sedna._sedna"), ("sedna._sedna", framework)):
+        out = run_fresh(f"""
+            import {first}
+            import {second}
+            import numpy as np
+            from sedna.core.joint_inference import JointInference
+
+            class Edge:
+                def predict(self, data): return np.array([0.9, 0.1])
+
+            assert float({compute}) == 64 ** 3
+            job = JointInference(estimator=Edge(), hard_example_mining={{"method": "MSP", "param": {{"threshold": 0.5}}}})
+            assert job.inference(np.zeros(4)).reason == "easy"
+            assert float({compute}) == 64 ** 3
+            print("alive")
+        """, BACKEND_TYPE="SKLEARN")
         assert "alive" in out
 
 

@@ -61,4 +61,5 @@ def test_onnx_file_as_estimator(digits, tmp_path, monkeypatch):
 
 # JI-6.7
 def test_import_orders():
-    check_import_orders("sklearn")
+    compute = "sklearn.metrics.pairwise.linear_kernel(np.ones((64, 64)), np.ones((64, 64))).sum()"
+    check_import_orders("sklearn.metrics.pairwise", compute)

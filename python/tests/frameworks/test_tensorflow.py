@@ -52,4 +52,5 @@ def test_bare_model_and_saved_model(tmp_path, monkeypatch, backend):
 # JI-6.7
 def test_import_orders():
     pytest.importorskip("tensorflow")
-    check_import_orders("tensorflow")
+    compute = "tensorflow.reduce_sum(tensorflow.matmul(tensorflow.ones((64, 64)), tensorflow.ones((64, 64))))"
+    check_import_orders("tensorflow", compute)

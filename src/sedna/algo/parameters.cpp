@@ -131,7 +131,8 @@ EdgeResult::Form ParameterReader::form(EdgeResult::Form fallback) {
 
 std::string ParameterReader::text(const std::string& key, std::string fallback) {
   const std::string* value = find(key);
-  return value == nullptr ? std::move(fallback) : *value;
+  if (value != nullptr) return *value;
+  return fallback;
 }
 
 std::vector<std::string> ParameterReader::unknown() const {

@@ -49,6 +49,7 @@ TEST(Ids, AreHexAndDiffer) {
   EXPECT_NE(random_hex(8), random_hex(8));
 }
 
+// JI-1.13
 TEST(Metrics, RenderAsPrometheusText) {
   metrics::Registry registry;
   registry.counter("a_total", "help", {{"k", "v\"w"}}).add(3);

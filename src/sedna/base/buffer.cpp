@@ -8,7 +8,9 @@
 
 namespace sedna {
 
-Bytes Bytes::copy_of(std::string_view text) { return from_string(std::string(text)); }
+Bytes Bytes::copy_of(std::string_view text) {
+  return from_string(std::string(text));
+}
 
 Bytes Bytes::copy_of(std::span<const std::byte> bytes) {
   AlignedBuffer buffer(bytes.size());
@@ -22,7 +24,9 @@ Bytes Bytes::from_string(std::string text) {
   return Bytes(std::move(owner), view);
 }
 
-void AlignedBuffer::Free::operator()(std::byte* p) const { std::free(p); }
+void AlignedBuffer::Free::operator()(std::byte* p) const {
+  std::free(p);
+}
 
 AlignedBuffer::AlignedBuffer(std::size_t size) : size_(size) {
   const std::size_t rounded = (size + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;

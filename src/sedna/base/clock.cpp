@@ -22,7 +22,7 @@ const Clock& Clock::real() {
 
 std::string format_local_time(SystemClock::time_point t) {
   const time_t seconds = SystemClock::to_time_t(t);
-  struct tm parts {};
+  struct tm parts{};
   localtime_r(&seconds, &parts);
   char text[32];
   const std::size_t n = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
@@ -32,7 +32,7 @@ std::string format_local_time(SystemClock::time_point t) {
 std::string format_utc_time(SystemClock::time_point t) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count();
   const time_t seconds = static_cast<time_t>(ms / 1000);
-  struct tm parts {};
+  struct tm parts{};
   gmtime_r(&seconds, &parts);
   char text[32];
   const std::size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);

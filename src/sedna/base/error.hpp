@@ -32,7 +32,8 @@ int http_status(ErrorCode code);
 /// The code that an HTTP status means to a client.
 ErrorCode error_code_from_http(int status);
 
-/// Thrown (or held by Result) everywhere. `subject` is the field path, file, URL or object concerned; what() joins both.
+/// Thrown (or held by Result) everywhere. `subject` is the field path, file, URL or object concerned; what() joins
+/// both.
 class Error : public std::exception {
  public:
   Error(ErrorCode code, std::string message, std::string subject = {});

@@ -7,8 +7,8 @@
 namespace sedna {
 namespace {
 
-// Both are initialised before any code of this file's users can run: the counter is a constant, the handler is registered
-// when the library is loaded.
+// Both are initialised before any code of this file's users can run: the counter is a constant, the handler is
+// registered when the library is loaded.
 constinit std::atomic<std::uint64_t> generation{1};
 
 [[maybe_unused]] const bool watching = [] {

@@ -43,10 +43,14 @@ State& state() {
 
 const char* name_of(Level level) {
   switch (level) {
-    case Level::kDebug: return "DEBUG";
-    case Level::kInfo: return "INFO";
-    case Level::kWarning: return "WARNING";
-    case Level::kError: return "ERROR";
+    case Level::kDebug:
+      return "DEBUG";
+    case Level::kInfo:
+      return "INFO";
+    case Level::kWarning:
+      return "WARNING";
+    case Level::kError:
+      return "ERROR";
   }
   return "INFO";
 }
@@ -72,9 +76,15 @@ void append_json_string(std::string& out, std::string_view text) {
 
 }  // namespace
 
-void set_level(Level level) { state().level = level; }
-void set_json(bool json) { state().json = json; }
-bool enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed); }
+void set_level(Level level) {
+  state().level = level;
+}
+void set_json(bool json) {
+  state().json = json;
+}
+bool enabled(Level level) {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view message, Fields fields) noexcept {
   if (!enabled(level)) return;

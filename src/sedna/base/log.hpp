@@ -1,4 +1,5 @@
-// Structured log lines: a sentence and key=value fields, as text on a terminal or as JSON. Never put a secret in a field.
+// Structured log lines: a sentence and key=value fields, as text on a terminal or as JSON. Never put a secret in a
+// field.
 #pragma once
 
 #include <initializer_list>
@@ -31,9 +32,17 @@ bool enabled(Level level);
 /// Writes one line to standard error. Thread-safe; never throws.
 void write(Level level, std::string_view message, Fields fields = {}) noexcept;
 
-inline void debug(std::string_view message, Fields fields = {}) { write(Level::kDebug, message, fields); }
-inline void info(std::string_view message, Fields fields = {}) { write(Level::kInfo, message, fields); }
-inline void warning(std::string_view message, Fields fields = {}) { write(Level::kWarning, message, fields); }
-inline void error(std::string_view message, Fields fields = {}) { write(Level::kError, message, fields); }
+inline void debug(std::string_view message, Fields fields = {}) {
+  write(Level::kDebug, message, fields);
+}
+inline void info(std::string_view message, Fields fields = {}) {
+  write(Level::kInfo, message, fields);
+}
+inline void warning(std::string_view message, Fields fields = {}) {
+  write(Level::kWarning, message, fields);
+}
+inline void error(std::string_view message, Fields fields = {}) {
+  write(Level::kError, message, fields);
+}
 
 }  // namespace sedna::log

@@ -58,8 +58,8 @@ class Histogram {
 /// 10 µs … 60 s, about four steps a decade: latencies in seconds.
 std::vector<double> latency_bounds();
 
-/// Owns metrics by (name, labels); asking again gives the same one. References live as long as the registry. Thread-safe.
-/// A label value must come from a bounded set, never from a request.
+/// Owns metrics by (name, labels); asking again gives the same one. References live as long as the registry.
+/// Thread-safe. A label value must come from a bounded set, never from a request.
 class Registry {
  public:
   Registry();

@@ -1,5 +1,5 @@
-// What the operating system knows about this process, in the Prometheus text format with the names that every Prometheus
-// client library uses. Servers append it to their registry's text when they are scraped.
+// What the operating system knows about this process, in the Prometheus text format with the names that every
+// Prometheus client library uses. Servers append it to their registry's text when they are scraped.
 #pragma once
 
 #include <string>

@@ -26,6 +26,7 @@ TEST(Sha256, InPiecesAndAgain) {
   EXPECT_EQ(digest.finish(), kEmpty);
 }
 
+// JI-6.5
 TEST(Sha256, OfFiles) {
   const auto file = std::filesystem::path(testing::TempDir()) / "sha256_test.bin";
   std::ofstream(file, std::ios::binary) << "abc";

@@ -28,6 +28,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
+// JI-1.15
 TEST(TokenTable, ReadsNamesTokensAndRoles) {
   const auto table = TokenTable::parse("# comment\n\nalice:0123456789abcdef:reader, writer\r\nbob:fedcba9876543210\n");
   ASSERT_TRUE(table) << table.error().what();
@@ -62,6 +63,7 @@ TEST(TokenTable, OnlyItsOwnerMayReadTheFile) {
   EXPECT_FALSE(TokenTable::load(folder.string()));
 }
 
+// JI-1.15
 TEST(BearerToken, TakesOnlyItsScheme) {
   EXPECT_EQ(bearer_token("Bearer abc"), "abc");
   EXPECT_EQ(bearer_token("bEARER  abc "), "abc");

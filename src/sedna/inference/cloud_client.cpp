@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <thread>
@@ -24,6 +26,9 @@ constexpr std::size_t kStatuses = static_cast<std::size_t>(CloudStatus::kQueue) 
 
 std::string read_token(const std::string& file) {
   std::ifstream in(file);
+  if (!in)
+    throw Error(ErrorCode::kNotFound, std::string("cannot be read: ") + std::strerror(errno),
+                "SEDNA_TOKEN_FILE " + file);
   std::string token;
   if (!std::getline(in, token) || token.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "holds no token in its first line", "SEDNA_TOKEN_FILE " + file);

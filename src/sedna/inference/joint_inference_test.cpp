@@ -104,7 +104,7 @@ TEST_P(EdgeAnswerRemains, WithTheReason) {
   Rig rig(GetParam().script, options);
   const auto start = SteadyClock::now();
   const JointResult result = rig.joint.infer(hard());
-  EXPECT_LT(SteadyClock::now() - start, 200ms + 300ms);
+  EXPECT_LT(SteadyClock::now() - start, 200ms + 3s);  // what waits for this cloud waits 5 s or for ever
   EXPECT_TRUE(result.is_hard);
   EXPECT_EQ(result.source, Source::kEdge);
   EXPECT_EQ(result.reason, GetParam().reason) << result.message;

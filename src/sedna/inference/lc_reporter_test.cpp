@@ -4,7 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <regex>
+#include <algorithm>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
@@ -31,7 +32,21 @@ LcReporterOptions options_for(const ImposterServer& lc, SteadyClock::duration pe
 }
 
 std::string with_times_hidden(const std::string& body) {
-  return std::regex_replace(body, std::regex(R"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"), "<time>");
+  constexpr std::string_view form = "dddd-dd-dd dd:dd:dd";
+  const auto is_time_at = [&](std::size_t at) {
+    return std::equal(form.begin(), form.end(), body.begin() + static_cast<std::ptrdiff_t>(at),
+                      [](char f, char c) { return f == 'd' ? c >= '0' && c <= '9' : f == c; });
+  };
+  std::string hidden;
+  for (std::size_t at = 0; at < body.size(); ++at) {
+    if (at + form.size() > body.size() || !is_time_at(at)) {
+      hidden += body[at];
+      continue;
+    }
+    hidden += "<time>";
+    at += form.size() - 1;
+  }
+  return hidden;
 }
 
 // JI-5.13
@@ -108,7 +123,7 @@ TEST(LcReporter, SurvivesAControllerThatComesLate) {
 TEST(LcReporter, AHungControllerDoesNotHoldUpInference) {
   ImposterServer lc(Script::hang());
   auto options = options_for(lc, 1ms);
-  options.timeout = 300ms;
+  options.timeout = 60s;
   auto reporter = std::make_shared<LcReporter>(options);
   metrics::Registry registry;
   JointInference joint({}, std::make_shared<test::FakeEdge>(), nullptr, nullptr, registry, reporter);
@@ -116,7 +131,8 @@ TEST(LcReporter, AHungControllerDoesNotHoldUpInference) {
   ASSERT_TRUE(lc.wait_for_requests(1));
   const auto start = SteadyClock::now();
   for (int i = 0; i < 100; ++i) joint.infer(test::easy());
-  EXPECT_LT(SteadyClock::now() - start, 250ms);
+  EXPECT_LT(SteadyClock::now() - start, 20s);
+  lc.refuse();  // ends the report that is under way
 }
 
 // JI-5.13

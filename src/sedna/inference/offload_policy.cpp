@@ -52,10 +52,11 @@ bool OffloadPolicy::within_budget(std::uint64_t upload_bytes) {
 void OffloadPolicy::tell(bool exceeded) {
   if (holds_back_.exchange(exceeded, std::memory_order_relaxed) == exceeded) return;
   if (exceeded) {
-    log::warning("The budget holds back hard samples, which costs accuracy in silence: have the inputs drifted?",
-                 {{"wanted_ratio", share_.wanted_ratio()}, {"allowed_ratio", share_.allowed_ratio()}});
+    log::warning(
+        "A budget or a target share holds back hard samples, which costs accuracy in silence: have the inputs drifted?",
+        {{"wanted_ratio", share_.wanted_ratio()}, {"allowed_ratio", share_.allowed_ratio()}});
   } else {
-    log::info("The budget lets through again what the filter calls hard", {{"wanted_ratio", share_.wanted_ratio()}});
+    log::info("What the filter calls hard is let through again", {{"wanted_ratio", share_.wanted_ratio()}});
   }
 }
 

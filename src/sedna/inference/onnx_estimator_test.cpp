@@ -12,6 +12,16 @@
 #include "sedna/inference/onnx_test_models.hpp"
 #include "sedna/inference/ort_library.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// The library's own background thread ends beside its own static objects at exit; it is not ours and not instrumented.
+extern "C" const char* __tsan_default_suppressions();   // NOLINT(bugprone-reserved-identifier)
+extern "C" const char* __tsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+  return "race:libonnxruntime\n";
+}
+#endif
+#endif
+
 namespace sedna::inference {
 namespace {
 

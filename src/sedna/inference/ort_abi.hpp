@@ -47,6 +47,7 @@ struct Entry<Position, Return(Arguments...)> {
 inline constexpr Entry<1, int(const Status*)> kGetErrorCode;
 inline constexpr Entry<2, const char*(const Status*)> kGetErrorMessage;
 inline constexpr Entry<3, Status*(int level, const char* id, Env** out)> kCreateEnv;
+inline constexpr Entry<6, Status*(const Env*)> kDisableTelemetryEvents;
 inline constexpr Entry<7, Status*(const Env*, const char* path, const SessionOptions*, Session** out)> kCreateSession;
 inline constexpr Entry<8, Status*(const Env*, const void* model, std::size_t bytes, const SessionOptions*, Session** out)> kCreateSessionFromArray;
 inline constexpr Entry<9, Status*(Session*, const RunOptions*, const char* const* input_names, const Value* const* inputs, std::size_t input_count,

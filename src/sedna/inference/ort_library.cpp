@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -132,10 +132,11 @@ std::unique_ptr<OrtLibrary> OrtLibrary::open() {
 
 const OrtLibrary& OrtLibrary::get() {
   static std::mutex mutex;
-  static std::unique_ptr<OrtLibrary> library;
+  // Never destroyed: sessions in other static objects, or of threads that outlive main(), still call into it.
+  static OrtLibrary* library = nullptr;
   const std::lock_guard lock(mutex);
   if (library == nullptr) {
-    library = open();
+    library = open().release();
     log::debug("ONNX Runtime loaded", {{"version", library->version_}, {"path", library->path_}});
   }
   return *library;
@@ -143,6 +144,8 @@ const OrtLibrary& OrtLibrary::get() {
 
 void OrtLibrary::start() {
   check((*this)(ort::kCreateEnv)(ort::kLogErrors, "sedna", &env_), "making the ONNX Runtime environment", path_);
+  // Some builds report usage to their vendor unless told not to: an edge node calls nobody it was not told to call.
+  check((*this)(ort::kDisableTelemetryEvents)(env_), "switching the ONNX Runtime's telemetry off", path_);
   check((*this)(ort::kGetAllocatorWithDefaultOptions)(&allocator_), "asking for the allocator", path_);
   check((*this)(ort::kCreateCpuMemoryInfo)(ort::kArenaAllocator, ort::kDefaultMemory, &cpu_memory_),
         "describing CPU memory", path_);
@@ -174,7 +177,8 @@ void OrtLibrary::self_test() const {
     status = lib(ort::kRun)(session, nullptr, &x, &value, 1, &y, 1, &answer);
   }
   if (status == nullptr) status = lib(ort::kGetTensorMutableData)(answer, &data);
-  const bool right = status == nullptr && data != nullptr && std::memcmp(data, in.data(), sizeof in) == 0;
+  const bool right = status == nullptr && data != nullptr &&
+                     std::ranges::equal(in, std::span(static_cast<const float*>(data), in.size()));
   if (answer != nullptr) lib(ort::kReleaseValue)(answer);
   if (value != nullptr) lib(ort::kReleaseValue)(value);
   lib(ort::kReleaseSession)(session);

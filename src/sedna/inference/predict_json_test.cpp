@@ -24,6 +24,7 @@ ModelMetadata model_of(DType dtype, tensor::Shape shape) {
   return m;
 }
 
+// JI-2.5
 TEST(PredictInputs, ConvertsToTheModelsTypeAndAddsTheBatch) {
   auto inputs = inputs_for(model_of(DType::kFp32, {-1, 2}), "[1, 2.5]");
   ASSERT_TRUE(inputs) << inputs.error().what();

@@ -75,6 +75,7 @@ TEST(RequestQueue, AnswersAtTheDeadlineWhileTheModelRuns) {
   EXPECT_FALSE(running->answer({}));  // the model's own answer comes too late
 }
 
+// JI-2.6
 TEST(RequestQueue, RefusesADeadlineThatHasPassed) {
   RequestQueue queue(4, 1);
   const auto refused = queue.push(make_work(Deadline(SteadyClock::now() - 1s)));
@@ -99,6 +100,7 @@ TEST(RequestQueue, RefusesADeadlineThatTheMedianRunCannotMeet) {
   EXPECT_TRUE(queue.push(make_work(Deadline::after(60s))));
 }
 
+// JI-2.6
 TEST(RequestQueue, CloseAnswersWhatWaitsAndAbandonWhatRuns) {
   RequestQueue queue(4, 1);
   Waited running, waiting;

@@ -48,7 +48,8 @@ Result<T> require(const object& o, std::string_view name, std::string_view where
                   std::optional<T> (*convert)(const value&)) {
   const value* v = o.if_contains(name);
   if (v == nullptr) {
-    return Error(ErrorCode::kInvalidArgument, "is missing; it must be " + std::string(expected), join_path(where, name));
+    return Error(ErrorCode::kInvalidArgument, "is missing; it must be " + std::string(expected),
+                 join_path(where, name));
   }
   if (std::optional<T> converted = convert(*v)) return std::move(*converted);
   return wrong_kind(expected, *v, join_path(where, name));
@@ -72,14 +73,21 @@ constexpr std::string_view kBool = "true or false";
 
 std::string_view kind_name(const value& v) {
   switch (v.kind()) {
-    case boost::json::kind::null: return "null";
-    case boost::json::kind::bool_: return v.get_bool() ? "true" : "false";
+    case boost::json::kind::null:
+      return "null";
+    case boost::json::kind::bool_:
+      return v.get_bool() ? "true" : "false";
     case boost::json::kind::int64:
-    case boost::json::kind::uint64: return "an integer";
-    case boost::json::kind::double_: return "a number";
-    case boost::json::kind::string: return "a string";
-    case boost::json::kind::array: return "an array";
-    case boost::json::kind::object: return "an object";
+    case boost::json::kind::uint64:
+      return "an integer";
+    case boost::json::kind::double_:
+      return "a number";
+    case boost::json::kind::string:
+      return "a string";
+    case boost::json::kind::array:
+      return "an array";
+    case boost::json::kind::object:
+      return "an object";
   }
   return "something else";
 }

@@ -3,14 +3,15 @@
 // inexactly and prints 10.0 as 1E1). Everything that speaks JSON calls this; tensors have codecs of their own.
 #pragma once
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/string.hpp>
-#include <boost/json/value.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
+#include <boost/json/value.hpp>
 
 #include "sedna/base/result.hpp"
 #include "sedna/json/scanner.hpp"

@@ -1,9 +1,9 @@
 #include "sedna/json/json.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
+
+#include <gtest/gtest.h>
 
 namespace sedna::json {
 namespace {
@@ -17,13 +17,26 @@ std::string round_trip(std::string_view text, const WriteOptions& options = {}) 
   return write(parse(text, python_options()).value(), options);
 }
 
+// JI-2.5
 TEST(Json, NumbersPrintAsPythonPrintsThem) {
-  const std::pair<double, const char*> cases[] = {
-      {0.20000000000000004, "0.20000000000000004"}, {10.0, "10.0"}, {1e16, "1e+16"}, {1e15, "1000000000000000.0"},
-      {123456789012345680.0, "1.2345678901234568e+17"}, {1e-4, "0.0001"}, {1e-5, "1e-05"}, {-0.0, "-0.0"},
-      {1e300, "1e+300"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e+308"}, {0.1, "0.1"},
-      {static_cast<double>(0.2F), "0.20000000298023224"}, {-1234.5, "-1234.5"}, {0.00012345, "0.00012345"},
-      {9007199254740993.0, "9007199254740992.0"}, {std::nan(""), "NaN"}, {-HUGE_VAL, "-Infinity"}};
+  const std::pair<double, const char*> cases[] = {{0.20000000000000004, "0.20000000000000004"},
+                                                  {10.0, "10.0"},
+                                                  {1e16, "1e+16"},
+                                                  {1e15, "1000000000000000.0"},
+                                                  {123456789012345680.0, "1.2345678901234568e+17"},
+                                                  {1e-4, "0.0001"},
+                                                  {1e-5, "1e-05"},
+                                                  {-0.0, "-0.0"},
+                                                  {1e300, "1e+300"},
+                                                  {5e-324, "5e-324"},
+                                                  {1.7976931348623157e308, "1.7976931348623157e+308"},
+                                                  {0.1, "0.1"},
+                                                  {static_cast<double>(0.2F), "0.20000000298023224"},
+                                                  {-1234.5, "-1234.5"},
+                                                  {0.00012345, "0.00012345"},
+                                                  {9007199254740993.0, "9007199254740992.0"},
+                                                  {std::nan(""), "NaN"},
+                                                  {-HUGE_VAL, "-Infinity"}};
   for (const auto& [number, expected] : cases) {
     std::string text;
     append_number(text, number);
@@ -112,8 +125,7 @@ TEST(Json, FieldsNameTheirPath) {
   EXPECT_EQ(require_string(o, "name").value(), "x");
   EXPECT_EQ(require_number(o, "n").value(), 3.0);
   EXPECT_STREQ(require_string(o, "n", "inputs[0]").error().what(), "inputs[0].n: must be a string, not an integer");
-  EXPECT_STREQ(require_int(o, "size", "inputs[0]").error().what(),
-               "inputs[0].size: is missing; it must be an integer");
+  EXPECT_STREQ(require_int(o, "size", "inputs[0]").error().what(), "inputs[0].size: is missing; it must be an integer");
   EXPECT_EQ(optional_bool(o, "none").value(), std::nullopt);
   EXPECT_EQ(optional_bool(o, "flag").value(), true);
   EXPECT_FALSE(optional_int(o, "r").has_value());

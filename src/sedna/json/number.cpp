@@ -8,7 +8,9 @@
 namespace sedna::json {
 namespace {
 
-bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+bool is_digit(char c) {
+  return static_cast<unsigned char>(c - '0') < 10;
+}
 
 // from_chars says "out of range" for both directions; the decimal exponent of the first non-zero digit tells which.
 double out_of_range_value(const char* p, const char* end) {
@@ -34,8 +36,7 @@ double out_of_range_value(const char* p, const char* end) {
       break;
     }
   }
-  const double magnitude =
-      seen_digit && first_digit + exponent > 0 ? std::numeric_limits<double>::infinity() : 0.0;
+  const double magnitude = seen_digit && first_digit + exponent > 0 ? std::numeric_limits<double>::infinity() : 0.0;
   return negative ? -magnitude : magnitude;
 }
 
@@ -108,8 +109,12 @@ bool scan_number(const char* p, const char* end, Number& number) {
   return true;
 }
 
-char* write_integer(char* out, std::int64_t value) { return std::to_chars(out, out + kMaxNumberText, value).ptr; }
-char* write_integer(char* out, std::uint64_t value) { return std::to_chars(out, out + kMaxNumberText, value).ptr; }
+char* write_integer(char* out, std::int64_t value) {
+  return std::to_chars(out, out + kMaxNumberText, value).ptr;
+}
+char* write_integer(char* out, std::uint64_t value) {
+  return std::to_chars(out, out + kMaxNumberText, value).ptr;
+}
 
 char* write_double(char* out, double value) {
   const auto put = [&out](const char* text, std::size_t size) {

@@ -14,13 +14,14 @@ inline constexpr std::size_t kMaxNumberText = 32;
 struct Number {
   enum class Kind : std::uint8_t { kInt, kUint, kBigInteger, kDouble };
   Kind kind = Kind::kInt;
-  std::int64_t i = 0;    ///< kInt
-  std::uint64_t u = 0;   ///< kUint: above the int64 range
-  double d = 0;          ///< always the nearest double (±inf when out of range, as Python)
+  std::int64_t i = 0;   ///< kInt
+  std::uint64_t u = 0;  ///< kUint: above the int64 range
+  double d = 0;         ///< always the nearest double (±inf when out of range, as Python)
   const char* end = nullptr;
 };
 
-/// Reads the longest prefix of [p, end) that is a JSON number; `number.end` is where it stops. False when there is none.
+/// Reads the longest prefix of [p, end) that is a JSON number; `number.end` is where it stops. False when there is
+/// none.
 bool scan_number(const char* p, const char* end, Number& number);
 
 /// The nearest double of a text that is known to be a JSON number; ±inf on overflow, ±0 on underflow.

@@ -14,20 +14,36 @@ class TreeBuilder {
   bool build(value& out) {
     const Token token = scanner_.peek();
     switch (token) {
-      case Token::kObject: return build_object(out.emplace_object());
-      case Token::kArray: return build_array(out.emplace_array());
+      case Token::kObject:
+        return build_object(out.emplace_object());
+      case Token::kArray:
+        return build_array(out.emplace_array());
       case Token::kString:
         if (!scanner_.read_string(text_)) return false;
         out.emplace_string().assign(text_.data(), text_.size());
         return true;
-      case Token::kNumber: return build_number(out);
-      case Token::kTrue: out = true; break;
-      case Token::kFalse: out = false; break;
-      case Token::kNull: out = nullptr; break;
-      case Token::kNan: out = std::numeric_limits<double>::quiet_NaN(); break;
-      case Token::kInfinity: out = std::numeric_limits<double>::infinity(); break;
-      case Token::kMinusInfinity: out = -std::numeric_limits<double>::infinity(); break;
-      case Token::kNone: return false;
+      case Token::kNumber:
+        return build_number(out);
+      case Token::kTrue:
+        out = true;
+        break;
+      case Token::kFalse:
+        out = false;
+        break;
+      case Token::kNull:
+        out = nullptr;
+        break;
+      case Token::kNan:
+        out = std::numeric_limits<double>::quiet_NaN();
+        break;
+      case Token::kInfinity:
+        out = std::numeric_limits<double>::infinity();
+        break;
+      case Token::kMinusInfinity:
+        out = -std::numeric_limits<double>::infinity();
+        break;
+      case Token::kNone:
+        return false;
     }
     scanner_.take_literal(token);
     return true;
@@ -38,10 +54,16 @@ class TreeBuilder {
     Number number;
     if (!scanner_.read_number(number)) return false;
     switch (number.kind) {
-      case Number::Kind::kInt: out = number.i; break;
-      case Number::Kind::kUint: out = number.u; break;
+      case Number::Kind::kInt:
+        out = number.i;
+        break;
+      case Number::Kind::kUint:
+        out = number.u;
+        break;
       case Number::Kind::kBigInteger:
-      case Number::Kind::kDouble: out = number.d; break;
+      case Number::Kind::kDouble:
+        out = number.d;
+        break;
     }
     return true;
   }

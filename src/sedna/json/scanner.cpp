@@ -7,7 +7,9 @@
 namespace sedna::json {
 namespace {
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
 
 void append_utf8(std::string& out, std::uint32_t code) {
   if (code < 0x80) {
@@ -33,10 +35,14 @@ bool read_hex4(const char* p, const char* end, std::uint32_t& code) {
   for (int i = 0; i < 4; ++i) {
     const char c = p[i];
     std::uint32_t digit = 0;
-    if (c >= '0' && c <= '9') digit = static_cast<std::uint32_t>(c - '0');
-    else if (c >= 'a' && c <= 'f') digit = static_cast<std::uint32_t>(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F') digit = static_cast<std::uint32_t>(c - 'A' + 10);
-    else return false;
+    if (c >= '0' && c <= '9')
+      digit = static_cast<std::uint32_t>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      digit = static_cast<std::uint32_t>(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F')
+      digit = static_cast<std::uint32_t>(c - 'A' + 10);
+    else
+      return false;
     code = code * 16 + digit;
   }
   return true;
@@ -94,7 +100,8 @@ Scanner::Scanner(std::string_view text, const Limits& limits)
     : text_(text), p_(text.data()), end_(text.data() + text.size()), limits_(limits) {
   if (text.size() > limits.max_bytes) {
     fail("text of " + std::to_string(text.size()) + " bytes is longer than the limit of " +
-             std::to_string(limits.max_bytes), p_, true);
+             std::to_string(limits.max_bytes),
+         p_, true);
   }
 }
 
@@ -111,14 +118,27 @@ Token Scanner::peek() {
   skip_space();
   if (p_ != end_) {
     switch (*p_) {
-      case '{': return Token::kObject;
-      case '[': return Token::kArray;
-      case '"': return Token::kString;
-      case 't': if (starts_with(p_, end_, "true")) return Token::kTrue; break;
-      case 'f': if (starts_with(p_, end_, "false")) return Token::kFalse; break;
-      case 'n': if (starts_with(p_, end_, "null")) return Token::kNull; break;
-      case 'N': if (limits_.allow_nan && starts_with(p_, end_, "NaN")) return Token::kNan; break;
-      case 'I': if (limits_.allow_nan && starts_with(p_, end_, "Infinity")) return Token::kInfinity; break;
+      case '{':
+        return Token::kObject;
+      case '[':
+        return Token::kArray;
+      case '"':
+        return Token::kString;
+      case 't':
+        if (starts_with(p_, end_, "true")) return Token::kTrue;
+        break;
+      case 'f':
+        if (starts_with(p_, end_, "false")) return Token::kFalse;
+        break;
+      case 'n':
+        if (starts_with(p_, end_, "null")) return Token::kNull;
+        break;
+      case 'N':
+        if (limits_.allow_nan && starts_with(p_, end_, "NaN")) return Token::kNan;
+        break;
+      case 'I':
+        if (limits_.allow_nan && starts_with(p_, end_, "Infinity")) return Token::kInfinity;
+        break;
       case '-':
         if (limits_.allow_nan && starts_with(p_, end_, "-Infinity")) return Token::kMinusInfinity;
         if (end_ - p_ > 1 && p_[1] >= '0' && p_[1] <= '9') return Token::kNumber;
@@ -142,7 +162,7 @@ bool Scanner::enter() {
 bool Scanner::next_member(bool& first, std::string& key) {
   if (failure_) return false;
   skip_space();
-  if (p_ != end_ && *p_ == '}' ) {
+  if (p_ != end_ && *p_ == '}') {
     ++p_;
     --depth_;
     return false;
@@ -190,12 +210,24 @@ bool Scanner::read_number(Number& out) {
 
 void Scanner::take_literal(Token token) {
   switch (token) {
-    case Token::kTrue: case Token::kNull: p_ += 4; break;
-    case Token::kFalse: p_ += 5; break;
-    case Token::kNan: p_ += 3; break;
-    case Token::kInfinity: p_ += 8; break;
-    case Token::kMinusInfinity: p_ += 9; break;
-    default: break;
+    case Token::kTrue:
+    case Token::kNull:
+      p_ += 4;
+      break;
+    case Token::kFalse:
+      p_ += 5;
+      break;
+    case Token::kNan:
+      p_ += 3;
+      break;
+    case Token::kInfinity:
+      p_ += 8;
+      break;
+    case Token::kMinusInfinity:
+      p_ += 9;
+      break;
+    default:
+      break;
   }
 }
 
@@ -207,15 +239,32 @@ const char* Scanner::scan_escape(const char* p, const char* open, std::string* o
   }
   char plain = 0;
   switch (*p) {
-    case '"': plain = '"'; break;
-    case '\\': plain = '\\'; break;
-    case '/': plain = '/'; break;
-    case 'b': plain = '\b'; break;
-    case 'f': plain = '\f'; break;
-    case 'n': plain = '\n'; break;
-    case 'r': plain = '\r'; break;
-    case 't': plain = '\t'; break;
-    case 'u': break;
+    case '"':
+      plain = '"';
+      break;
+    case '\\':
+      plain = '\\';
+      break;
+    case '/':
+      plain = '/';
+      break;
+    case 'b':
+      plain = '\b';
+      break;
+    case 'f':
+      plain = '\f';
+      break;
+    case 'n':
+      plain = '\n';
+      break;
+    case 'r':
+      plain = '\r';
+      break;
+    case 't':
+      plain = '\t';
+      break;
+    case 'u':
+      break;
     default:
       fail("Invalid \\escape", p - 1);
       return nullptr;
@@ -286,7 +335,8 @@ bool Scanner::skip_value() {
   while (true) {
     const Token token = peek();
     switch (token) {
-      case Token::kNone: return false;
+      case Token::kNone:
+        return false;
       case Token::kObject:
       case Token::kArray:
         if (!enter()) return false;
@@ -301,7 +351,8 @@ bool Scanner::skip_value() {
         if (!read_number(number)) return false;
         break;
       }
-      default: take_literal(token);
+      default:
+        take_literal(token);
     }
     // Close what ends here; stop at the next value to read.
     while (true) {

@@ -1,6 +1,7 @@
 // Reads JSON text piece by piece without building a tree: the ground of json::parse() and of the tensor codecs, which
 // must not hold millions of numbers in a DOM. Accepts and refuses exactly what Python's json module does (and says so
-// in its words), apart from lone surrogates and invalid UTF-8, which are errors here. Not thread-safe; no copy of the text.
+// in its words), apart from lone surrogates and invalid UTF-8, which are errors here. Not thread-safe; no copy of the
+// text.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +37,17 @@ struct SyntaxError {
 };
 
 enum class Token : unsigned char {
-  kObject, kArray, kString, kNumber, kTrue, kFalse, kNull, kNan, kInfinity, kMinusInfinity, kNone,
+  kObject,
+  kArray,
+  kString,
+  kNumber,
+  kTrue,
+  kFalse,
+  kNull,
+  kNan,
+  kInfinity,
+  kMinusInfinity,
+  kNone,
 };
 
 class Scanner {

@@ -38,13 +38,27 @@ void append_string(std::string& out, std::string_view text, bool ensure_ascii) {
     }
     out.append(plain, p);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (size == 0) {
           out += ensure_ascii ? "\\ufffd" : "\xEF\xBF\xBD";
@@ -76,9 +90,15 @@ void append_number(std::string& out, std::int64_t v) {
 
 void append(std::string& out, const value& v, const WriteOptions& options) {
   switch (v.kind()) {
-    case boost::json::kind::null: out += "null"; break;
-    case boost::json::kind::bool_: out += v.get_bool() ? "true" : "false"; break;
-    case boost::json::kind::int64: append_number(out, v.get_int64()); break;
+    case boost::json::kind::null:
+      out += "null";
+      break;
+    case boost::json::kind::bool_:
+      out += v.get_bool() ? "true" : "false";
+      break;
+    case boost::json::kind::int64:
+      append_number(out, v.get_int64());
+      break;
     case boost::json::kind::uint64: {
       char text[kMaxNumberText];
       out.append(text, write_integer(text, v.get_uint64()));

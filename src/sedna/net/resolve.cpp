@@ -194,7 +194,7 @@ Task<Result<std::vector<SocketAddress>>> async_resolve(std::string host, std::ui
   if (!literal.empty()) co_return literal;
   auto started = start_lookup(host, port);
   if (!started) co_return started.error();
-  const std::shared_ptr<Lookup> lookup = *started;
+  const std::shared_ptr<Lookup> lookup = std::move(*started);
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
   timer.expires_at(deadline.at());

@@ -73,14 +73,14 @@ TEST(Deadlines, EndAReadThatNobodyServes) {
 Task<void> move_watchdog(Stream& stream, Watchdog& watchdog, std::vector<int>& order) {
   const auto start = SteadyClock::now();
   watchdog.set(Deadline(start + milliseconds(10)));
-  watchdog.set(Deadline(start + milliseconds(60)));  // later
-  watchdog.set(Deadline(start + milliseconds(20)));  // earlier again
+  watchdog.set(Deadline(start + std::chrono::minutes(1)));  // later
+  watchdog.set(Deadline(start + milliseconds(20)));         // earlier again
   std::array<char, 1> byte;
   const IoResult result = co_await read_some(stream, asio::buffer(byte));
   EXPECT_TRUE(result.error);
   EXPECT_TRUE(watchdog.fired());
   EXPECT_GE(SteadyClock::now() - start, milliseconds(20));
-  EXPECT_LT(SteadyClock::now() - start, milliseconds(50));
+  EXPECT_LT(SteadyClock::now() - start, std::chrono::seconds(10));
   order.push_back(1);
 }
 
@@ -156,6 +156,7 @@ Task<void> connect_to(std::string host, std::uint16_t port, Deadline deadline, S
   into = co_await connect_tcp_stream(host, port, deadline);
 }
 
+// JI-5.4
 TEST(Connect, TriesEveryAddressAndNamesTheFailure) {
   testing::ImposterServer server;
   Loop loop;

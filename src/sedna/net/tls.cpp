@@ -1,5 +1,7 @@
 #include "sedna/net/tls.hpp"
 
+#include <system_error>
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -52,9 +54,13 @@ void trust(SSL_CTX* context, const std::string& ca_file) {
 std::string tls_error_text() {
   std::string text;
   while (const unsigned long code = ERR_get_error()) {
+    if (!text.empty()) continue;  // the first entry is the cause; later ones say who noticed
     const char* reason = ERR_reason_error_string(code);
-    // The first entry is the cause; later ones say who noticed.
-    if (text.empty()) text = reason != nullptr ? reason : "error " + std::to_string(code);
+    if (ERR_SYSTEM_ERROR(code)) {
+      text = std::system_category().message(ERR_GET_REASON(code));
+    } else {
+      text = reason != nullptr ? reason : "error " + std::to_string(code);
+    }
   }
   return text.empty() ? "unknown reason" : text;
 }

@@ -24,7 +24,7 @@ class SocketFace;
 class Connection final : public std::enable_shared_from_this<Connection>, private TimerQueue::Entry {
  public:
   Connection(std::shared_ptr<Core> core, std::shared_ptr<Loop> loop, net::StreamPtr stream);
-  ~Connection();
+  ~Connection() override;
   void start();
   /// Closes when idle; otherwise the answer under way says "Connection: close". Long-lived handlers are cancelled.
   void drain();

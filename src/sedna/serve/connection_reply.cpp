@@ -397,7 +397,7 @@ void Connection::account(int status) {
   }
   if (!core_->options.access_log || !log::enabled(log::Level::kInfo)) return;
   // The path without its query: that may carry what is nobody's business.
-  const bool moved = request_.path.size() > 0 && head_.path.empty();
+  const bool moved = !request_.path.empty() && head_.path.empty();
   log::info("request", {{"method", moved ? request_.method : head_.method},
                         {"path", moved ? request_.path : head_.path},
                         {"status", status},

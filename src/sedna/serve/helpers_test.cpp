@@ -62,7 +62,7 @@ TEST(OffloadPool, PushesBackAndDropsLateJobs) {
   const auto released = release.get_future().share();
   std::atomic<int> running{0};
   TestServer server;
-  server->route("GET", "/block", [&](Request&) -> Task<Response> {
+  const auto block = [&](Request&) -> Task<Response> {
     const auto job = [&running, released] {
       running.fetch_add(1);
       running.notify_all();
@@ -70,7 +70,8 @@ TEST(OffloadPool, PushesBackAndDropsLateJobs) {
     };
     co_await pool.run(job);
     co_return Response::text(200, "done");
-  });
+  };
+  server->route("GET", "/block", block);
   server->route("GET", "/late", [&](Request&) -> Task<Response> {
     const auto job = [] {};
     co_await pool.run(job, Deadline(SteadyClock::now()));
@@ -124,9 +125,10 @@ TEST(Files, WholeRangeAndTags) {
   for (int i = 0; i < 200'000; ++i) content += static_cast<char>('a' + i % 26);
   std::ofstream(folder / "f") << content;
   TestServer server;
-  server->route("GET", "/files/{name}", [folder](Request& r) -> Task<Response> {
+  const auto files = [&folder](Request& r) -> Task<Response> {
     co_return file_response(r, (folder / r.params[0]).string(), "application/octet-stream");
-  });
+  };
+  server->route("GET", "/files/{name}", files);
   server->start();
   RawClient client(server->port());
   const Answer whole = client.ask("GET /files/f HTTP/1.1\r\nHost: x\r\n\r\n");

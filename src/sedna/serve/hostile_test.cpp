@@ -105,6 +105,7 @@ TEST_P(Hostile, IsRefusedAndTheConnectionEnds) {
 INSTANTIATE_TEST_SUITE_P(Requests, Hostile, testing::ValuesIn(cases()),
                          [](const auto& test) { return std::string(test.param.name); });
 
+// JI-1.5
 TEST(Arrival, HeadsArriveByteByByte) {
   TestServer server;
   server->route("POST", "/echo", test::echo);

@@ -83,13 +83,14 @@ TEST(Deadlines, TheResultOfAHandlerThatIgnoresCancellationIsDropped) {
   const auto released = release.get_future().share();
   std::atomic<int> finished{0};
   TestServer server;
-  server->route("GET", "/wait", [&](Request&) -> Task<Response> {
+  const auto wait = [&](Request&) -> Task<Response> {
     const auto job = [released] { released.wait(); };
     co_await pool.run(job);
     finished.fetch_add(1);
     finished.notify_all();
     co_return Response::text(200, "too late");
-  });
+  };
+  server->route("GET", "/wait", wait);
   server->start();
   RawClient client(server->port());
   const auto begin = SteadyClock::now();

@@ -21,7 +21,7 @@ constexpr auto kPause = std::chrono::milliseconds(100);
 /// A connection over the limit: it has been answered, and is read until the client closes, so that no reset overtakes
 /// the answer.
 struct TurnedAway {
-  TurnedAway(tcp::socket s) : socket(std::move(s)), timer(socket.get_executor()) {}
+  explicit TurnedAway(tcp::socket s) : socket(std::move(s)), timer(socket.get_executor()) {}
   tcp::socket socket;
   asio::steady_timer timer;
   std::array<char, 4096> dropped{};

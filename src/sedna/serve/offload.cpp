@@ -73,31 +73,27 @@ Offload::~Offload() {
 }
 
 void Offload::submit(std::unique_ptr<Job> job) {
-  bool full = false;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    full = impl_->stopping || impl_->queue.size() >= impl_->options.max_queue;
-    if (!full) {
-      impl_->queue.push_back(std::move(job));
-      if (impl_->waiting != nullptr) impl_->waiting->set(static_cast<double>(impl_->queue.size()));
-      const std::size_t wanted = std::max<std::size_t>(1, impl_->options.threads);
-      if (impl_->idle < impl_->queue.size() && impl_->threads.size() < wanted) {
-        // Signals belong to the program's own threads.
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      }
-    }
-  }
-  if (!full) {
-    impl_->wake.notify_one();
+  std::unique_lock lock(impl_->mutex);
+  if (impl_->stopping || impl_->queue.size() >= impl_->options.max_queue) {
+    lock.unlock();
+    if (impl_->refused != nullptr) impl_->refused->add();
+    job->finish(std::make_exception_ptr(Error(ErrorCode::kUnavailable, "too much work is waiting")));
     return;
   }
-  if (impl_->refused != nullptr) impl_->refused->add();
-  job->finish(std::make_exception_ptr(Error(ErrorCode::kUnavailable, "too much work is waiting")));
+  impl_->queue.push_back(std::move(job));
+  if (impl_->waiting != nullptr) impl_->waiting->set(static_cast<double>(impl_->queue.size()));
+  const std::size_t wanted = std::max<std::size_t>(1, impl_->options.threads);
+  if (impl_->idle < impl_->queue.size() && impl_->threads.size() < wanted) {
+    // Signals belong to the program's own threads.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  lock.unlock();
+  impl_->wake.notify_one();
 }
 
 }  // namespace sedna::serve

@@ -88,6 +88,7 @@ struct Offload::State final : Offload::Job {
         outcome->error = std::current_exception();  // rethrown where it is awaited
       }
     }
+    outcome.reset();  // the coroutine's alone from here on: an exception is not destroyed beside its handler
     asio::post(executor, std::move(done));
   }
 

@@ -94,6 +94,7 @@ TEST_F(ArchiveTest, NothingIsWrittenThroughALink) {
   EXPECT_EQ(refusal({{"link", "", AE_IFLNK, "real"}, {"link", "evil"}}).code(), ErrorCode::kAlreadyExists);
 }
 
+// JI-6.5
 TEST_F(ArchiveTest, RefusesHardLinksToAnythingButItsOwnFiles) {
   EXPECT_EQ(refusal({{"h", "", AE_IFREG, "", "../secret"}}).code(), ErrorCode::kPermissionDenied);
   EXPECT_EQ(refusal({{"h", "", AE_IFREG, "", "/etc/passwd"}}).code(), ErrorCode::kPermissionDenied);
@@ -108,6 +109,7 @@ TEST_F(ArchiveTest, KeepsLinksThatStayInside) {
   EXPECT_EQ(read(folder_ / "out/h"), "one");
 }
 
+// JI-6.5
 TEST_F(ArchiveTest, RefusesDevicesAndDoubles) {
   EXPECT_EQ(refusal({{"fifo", "", AE_IFIFO}}).code(), ErrorCode::kPermissionDenied);
   EXPECT_EQ(refusal({{"a", "1"}, {"a", "2"}}).code(), ErrorCode::kAlreadyExists);

@@ -28,6 +28,7 @@ TEST_F(Local, CopyOntoItselfKeepsTheFile) {
   EXPECT_EQ(read(source), "text");
 }
 
+// JI-6.5
 TEST_F(Local, FailuresLeaveTheOldFileAndNothingElse) {
   const auto source = write("a", "new content");
   write("out/b", "old");
@@ -111,6 +112,7 @@ TEST(LinkStaysInside, CountsOnlyWhatIsCertain) {
 
 using Atomic = TestFolder;
 
+// JI-6.5
 TEST_F(Atomic, TwoAtOnceDoNotShareATemporary) {
   AtomicFile first = AtomicFile::resumable(folder_ / "a", "source");
   AtomicFile second = AtomicFile::resumable(folder_ / "a", "source");

@@ -94,6 +94,7 @@ TEST_F(StorageTest, KeysThatLeadOutAreRefusedBeforeAnyByte) {
   EXPECT_FALSE(fs::exists(folder_ / "dst"));
 }
 
+// JI-6.5
 TEST_F(StorageTest, LargeUploadsGoInParts) {
   std::uint64_t last = 0;
   TransferOptions o;
@@ -201,6 +202,7 @@ TEST_F(StorageTest, ACutDownloadResumesWhereItWasCut) {
   EXPECT_EQ(entries(folder_), 1u);
 }
 
+// JI-6.5
 TEST_F(StorageTest, ALaterCallResumesAnEarlierOne) {
   store_.objects["bucket/m"] = pattern(50'000);
   store_.hook = [&](const Request& r) -> std::optional<Answer> {
@@ -274,6 +276,7 @@ TEST_F(StorageTest, TheSizeLimitHoldsWithAndWithoutALength) {
   storage_.download("s3://bucket/m", folder_ / "m", o);
 }
 
+// JI-6.5
 TEST_F(StorageTest, BusyAnswersAreTriedAgainAndNoIsNot) {
   store_.objects["bucket/m"] = "x";
   int busy = 2;

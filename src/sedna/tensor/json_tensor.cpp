@@ -73,7 +73,8 @@ class NumberSink {
     scanner.move_to(p);
     const Token token = scanner.peek();
     switch (token) {
-      case Token::kNone: return nullptr;
+      case Token::kNone:
+        return nullptr;
       case Token::kNumber: {
         json::Number number;
         if (!scanner.read_number(number)) return nullptr;
@@ -87,7 +88,9 @@ class NumberSink {
         }
         return scanner.here();
       }
-      case Token::kNan: case Token::kInfinity: case Token::kMinusInfinity:
+      case Token::kNan:
+      case Token::kInfinity:
+      case Token::kMinusInfinity:
         scanner.take_literal(token);
         put_float(special_value(token));
         return scanner.here();
@@ -113,13 +116,18 @@ std::optional<JsonArray> read_array(Scanner& scanner) {
   Nesting nesting;
   JsonArray result;
   switch (walk_lists(scanner, sink, nesting, result.reason)) {
-    case Walk::kSyntax: return std::nullopt;
+    case Walk::kSyntax:
+      return std::nullopt;
     case Walk::kDone:
       result.mixed = sink.mixed();
       result.tensor = std::move(sink).finish(nesting.shape());
       return result;
-    case Walk::kRagged: result.kind = JsonArray::Kind::kRagged; break;
-    case Walk::kValue: result.kind = JsonArray::Kind::kGeneric; break;
+    case Walk::kRagged:
+      result.kind = JsonArray::Kind::kRagged;
+      break;
+    case Walk::kValue:
+      result.kind = JsonArray::Kind::kGeneric;
+      break;
   }
   // Not numbers: only check the rest.
   scanner.move_to(start);

@@ -21,8 +21,8 @@ struct JsonArray {
   };
   Kind kind = Kind::kNumeric;
   Tensor tensor;
-  bool mixed = false;   ///< kNumeric: integers and floats side by side; FP64 has lost which was which
-  std::string reason;   ///< otherwise: "[2][0] is a string", "[1] has 3 elements, the lists before it have 2"
+  bool mixed = false;  ///< kNumeric: integers and floats side by side; FP64 has lost which was which
+  std::string reason;  ///< otherwise: "[2][0] is a string", "[1] has 3 elements, the lists before it have 2"
 };
 
 /// Reads the array at which `scanner` stands (its peek() said kArray) in one pass. Nothing, and scanner.failed(), when
@@ -32,9 +32,9 @@ std::optional<JsonArray> read_array(json::Scanner& scanner);
 Result<JsonArray> parse_array(std::string_view text, const json::Limits& limits = {});
 
 /// Reads the array at which `scanner` stands into a buffer of `dtype` with exactly the elements of `shape`; flat or
-/// nested as `shape`. Values must fit the dtype: no 256 in UINT8, no 1.5 in an integer, true and false for BOOL, strings
-/// for BYTES; FP16 and BF16 have no JSON form. The subject of a value's error is its index ("[3]", "[0][1]"), that of a
-/// wrong count is empty; an error in the JSON has the scanner's text.
+/// nested as `shape`. Values must fit the dtype: no 256 in UINT8, no 1.5 in an integer, true and false for BOOL,
+/// strings for BYTES; FP16 and BF16 have no JSON form. The subject of a value's error is its index ("[3]", "[0][1]"),
+/// that of a wrong count is empty; an error in the JSON has the scanner's text.
 Result<Bytes> read_typed_array(json::Scanner& scanner, DType dtype, const Shape& shape);
 
 struct ListStyle {

@@ -1,8 +1,8 @@
 #include "sedna/tensor/json_tensor.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "sedna/tensor/predict_body.hpp"
 
@@ -15,7 +15,9 @@ json::Limits python_limits() {
   return limits;
 }
 
-JsonArray parsed(std::string_view text) { return parse_array(text, python_limits()).value(); }
+JsonArray parsed(std::string_view text) {
+  return parse_array(text, python_limits()).value();
+}
 
 template <class T>
 std::vector<T> values(const Tensor& tensor) {
@@ -47,6 +49,7 @@ TEST(TensorBasics, CountsRefuseWhatOverflows) {
   EXPECT_EQ(dtype_from_name("FP8"), std::nullopt);
 }
 
+// JI-7.9
 TEST(TensorBasics, BytesTensorsAreChecked) {
   const std::string_view strings[] = {"ab", "cde"};
   const Tensor tensor = make_bytes_tensor("s", strings);
@@ -149,6 +152,7 @@ Result<Bytes> typed(std::string_view text, DType dtype, const Shape& shape) {
   return read_typed_array(scanner, dtype, shape);
 }
 
+// JI-7.9
 TEST(TypedArrays, ValuesMustFit) {
   EXPECT_EQ(typed("[0, 255]", DType::kUint8, {2}).value().text(), std::string_view("\0\xff", 2));
   EXPECT_EQ(typed("[[1,2],[3,4]]", DType::kUint8, {2, 2}).value().text(), "\1\2\3\4");
@@ -190,7 +194,8 @@ TEST(ListWriter, WritesWhatTolistAndPythonWrite) {
   EXPECT_EQ(lists(make<std::int64_t>(DType::kInt64, {}, {5})), "5");
   EXPECT_EQ(lists(make<std::int8_t>(DType::kInt8, {2, 0, 3}, {})), "[[],[]]");
   EXPECT_EQ(lists(make<std::int8_t>(DType::kInt8, {0, 3}, {})), "[]");
-  EXPECT_EQ(lists(make<std::uint16_t>(DType::kFp16, {3}, {0x3E00, 0xC000, 0x0001})), "[1.5,-2.0,5.960464477539063e-08]");
+  EXPECT_EQ(lists(make<std::uint16_t>(DType::kFp16, {3}, {0x3E00, 0xC000, 0x0001})),
+            "[1.5,-2.0,5.960464477539063e-08]");
   EXPECT_EQ(lists(make<std::uint16_t>(DType::kBf16, {1}, {0x3FC0})), "[1.5]");
   EXPECT_EQ(lists(make<double>(DType::kFp64, {1}, {std::nan("")}), {",", true, true}), "[NaN]");
   const std::string_view strings[] = {"a\"", "é"};
@@ -212,7 +217,8 @@ std::variant<PredictBody, PredictRefusal> predict(std::string_view text, std::st
 
 // JI-2.5
 TEST(PredictBody, ReadsFieldsWithoutATree) {
-  const auto outcome = predict(R"({"data": [[1, 2], [3, 4]], "callback": "first_only", "post_process": null, "top_k": 3})");
+  const auto outcome =
+      predict(R"({"data": [[1, 2], [3, 4]], "callback": "first_only", "post_process": null, "top_k": 3})");
   const auto& body = std::get<PredictBody>(outcome);
   EXPECT_EQ(body.data.tensor.shape, (Shape{2, 2}));
   EXPECT_EQ(body.data_text.text(), "[[1, 2], [3, 4]]");

@@ -1,5 +1,5 @@
-// One pass over nested JSON lists: finds the shape, checks that it is regular, hands the leaves to a sink. Shared by the
-// readers of numeric and of typed arrays; not for others.
+// One pass over nested JSON lists: finds the shape, checks that it is regular, hands the leaves to a sink. Shared by
+// the readers of numeric and of typed arrays; not for others.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,12 @@ using json::Token;
 
 inline constexpr std::size_t kMaxRank = 64;
 
-inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
-inline bool goes_on_as_float(char c) { return c == '.' || c == 'e' || c == 'E'; }
+inline bool is_digit(char c) {
+  return static_cast<unsigned char>(c - '0') < 10;
+}
+inline bool goes_on_as_float(char c) {
+  return c == '.' || c == 'e' || c == 'E';
+}
 
 /// How many of the 8 characters at p are digits, from the first on, and their value: without a branch, because the
 /// lengths of numbers in an image are as good as random to a branch predictor.
@@ -60,8 +64,9 @@ inline const char* fast_integer(const char* p, const char* end, std::int64_t& va
   return p;
 }
 
-inline constexpr std::array<double, 23> kPowersOfTen{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+inline constexpr std::array<double, 23> kPowersOfTen{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 /// A decimal fraction without exponent whose digits are exact in a double: then one division rounds correctly (Clinger
 /// 1990). Null for everything else.
@@ -90,8 +95,8 @@ struct Nesting {
   std::array<std::int64_t, kMaxRank> counts{};
   std::array<std::int64_t, kMaxRank> dims{};
   std::size_t depth = 0;
-  std::size_t rank = 0;       ///< deepest list seen
-  bool leaves_seen = false;   ///< then leaves are at depth `rank`
+  std::size_t rank = 0;      ///< deepest list seen
+  bool leaves_seen = false;  ///< then leaves are at depth `rank`
 
   std::string path(std::size_t levels) const {
     std::string text;
@@ -103,17 +108,28 @@ struct Nesting {
 
 inline std::string_view token_name(Token token) {
   switch (token) {
-    case Token::kObject: return "an object";
-    case Token::kArray: return "a list";
-    case Token::kString: return "a string";
-    case Token::kNumber: return "a number";
-    case Token::kTrue: return "true";
-    case Token::kFalse: return "false";
-    case Token::kNull: return "null";
-    case Token::kNan: return "NaN";
-    case Token::kInfinity: return "Infinity";
-    case Token::kMinusInfinity: return "-Infinity";
-    case Token::kNone: break;
+    case Token::kObject:
+      return "an object";
+    case Token::kArray:
+      return "a list";
+    case Token::kString:
+      return "a string";
+    case Token::kNumber:
+      return "a number";
+    case Token::kTrue:
+      return "true";
+    case Token::kFalse:
+      return "false";
+    case Token::kNull:
+      return "null";
+    case Token::kNan:
+      return "NaN";
+    case Token::kInfinity:
+      return "Infinity";
+    case Token::kMinusInfinity:
+      return "-Infinity";
+    case Token::kNone:
+      break;
   }
   return "nothing";
 }
@@ -135,8 +151,9 @@ enum class Walk : std::uint8_t {
   kValue,   ///< the sink has refused a value; `reason`
 };
 
-/// Goes through nested lists once; the sink takes the leaves. Sink: `const char* take(Scanner&, const char* p)` reads one
-/// leaf and returns where it ends; null with the scanner failed (syntax) or with sink.refusal set (a value of no use).
+/// Goes through nested lists once; the sink takes the leaves. Sink: `const char* take(Scanner&, const char* p)` reads
+/// one leaf and returns where it ends; null with the scanner failed (syntax) or with sink.refusal set (a value of no
+/// use).
 template <class Sink>
 Walk walk_lists(Scanner& scanner, Sink& sink, Nesting& at, std::string& reason) {
   const char* const end = scanner.end();
@@ -152,7 +169,8 @@ Walk walk_lists(Scanner& scanner, Sink& sink, Nesting& at, std::string& reason) 
       return Walk::kRagged;
     }
     if (at.depth == max_depth || at.depth == kMaxRank) {
-      scanner.fail("nested deeper than " + std::to_string(std::min(scanner.limits().max_depth, kMaxRank)) + " levels", p, true);
+      scanner.fail("nested deeper than " + std::to_string(std::min(scanner.limits().max_depth, kMaxRank)) + " levels",
+                   p, true);
       return Walk::kSyntax;
     }
     at.counts[at.depth] = 0;

@@ -31,20 +31,35 @@ class LeafWriter {
   bool write(std::size_t index, const std::vector<std::string_view>& strings) {
     const std::byte* const at = size_ == 0 ? nullptr : tensor_.data.data() + index * size_;
     switch (tensor_.dtype) {
-      case DType::kBool: out_ += *at != std::byte{0} ? "true" : "false"; return true;
-      case DType::kUint8: return integer<std::uint8_t>(at);
-      case DType::kUint16: return integer<std::uint16_t>(at);
-      case DType::kUint32: return integer<std::uint32_t>(at);
-      case DType::kUint64: return integer<std::uint64_t>(at);
-      case DType::kInt8: return integer<std::int8_t>(at);
-      case DType::kInt16: return integer<std::int16_t>(at);
-      case DType::kInt32: return integer<std::int32_t>(at);
-      case DType::kInt64: return integer<std::int64_t>(at);
-      case DType::kFp16: return floating(half_to_double(load<std::uint16_t>(at)));
-      case DType::kBf16: return floating(from_bits(static_cast<std::uint32_t>(load<std::uint16_t>(at)) << 16));
-      case DType::kFp32: return floating(static_cast<double>(load<float>(at)));
-      case DType::kFp64: return floating(load<double>(at));
-      case DType::kBytes: return text(strings[index]);
+      case DType::kBool:
+        out_ += *at != std::byte{0} ? "true" : "false";
+        return true;
+      case DType::kUint8:
+        return integer<std::uint8_t>(at);
+      case DType::kUint16:
+        return integer<std::uint16_t>(at);
+      case DType::kUint32:
+        return integer<std::uint32_t>(at);
+      case DType::kUint64:
+        return integer<std::uint64_t>(at);
+      case DType::kInt8:
+        return integer<std::int8_t>(at);
+      case DType::kInt16:
+        return integer<std::int16_t>(at);
+      case DType::kInt32:
+        return integer<std::int32_t>(at);
+      case DType::kInt64:
+        return integer<std::int64_t>(at);
+      case DType::kFp16:
+        return floating(half_to_double(load<std::uint16_t>(at)));
+      case DType::kBf16:
+        return floating(from_bits(static_cast<std::uint32_t>(load<std::uint16_t>(at)) << 16));
+      case DType::kFp32:
+        return floating(static_cast<double>(load<float>(at)));
+      case DType::kFp64:
+        return floating(load<double>(at));
+      case DType::kBytes:
+        return text(strings[index]);
     }
     return false;
   }

@@ -51,8 +51,10 @@ class HeaderReader {
       header_.has_descr = true;
     } else if (key == "fortran_order") {
       if (header_.has_order) return bad("appears twice", key);
-      if (take_word("True")) header_.fortran = true;
-      else if (!take_word("False")) return bad("must be True or False", key);
+      if (take_word("True"))
+        header_.fortran = true;
+      else if (!take_word("False"))
+        return bad("must be True or False", key);
       header_.has_order = true;
     } else if (key == "shape") {
       if (header_.has_shape || !take('(')) return bad("must be one tuple", key);
@@ -109,17 +111,20 @@ class HeaderReader {
 /// '<f4' taken apart.
 struct Descr {
   DType dtype = DType::kFp32;
-  std::size_t size = 0;      ///< bytes of one element in the file
+  std::size_t size = 0;  ///< bytes of one element in the file
   bool big_endian = false;
-  bool unicode = false;      ///< U: UCS-4 characters
+  bool unicode = false;  ///< U: UCS-4 characters
 };
 
 Result<Descr> parse_descr(const std::string& descr) {
   const auto refused = [&] {
-    return bad("'" + descr + "' is not read; arrays of bool, int8 … int64, uint8 … uint64, float16, float32, float64, "
-               "byte strings (S) and strings (U) are", "descr");
+    return bad("'" + descr +
+                   "' is not read; arrays of bool, int8 … int64, uint8 … uint64, float16, float32, float64, "
+                   "byte strings (S) and strings (U) are",
+               "descr");
   };
-  if (descr.size() >= 2 && descr[1] == 'O') return bad("holds Python objects (a pickle), which are never read", "descr");
+  if (descr.size() >= 2 && descr[1] == 'O')
+    return bad("holds Python objects (a pickle), which are never read", "descr");
   if (descr.size() < 3 || std::string_view("<>|=").find(descr[0]) == std::string_view::npos) return refused();
   std::size_t size = 0;
   const auto [end, ec] = std::from_chars(descr.data() + 2, descr.data() + descr.size(), size);
@@ -140,10 +145,10 @@ Result<Descr> parse_descr(const std::string& descr) {
     std::size_t size;
     DType dtype;
   };
-  static constexpr Known kKnown[] = {
-      {'b', 1, DType::kBool}, {'u', 1, DType::kUint8}, {'u', 2, DType::kUint16}, {'u', 4, DType::kUint32},
-      {'u', 8, DType::kUint64}, {'i', 1, DType::kInt8}, {'i', 2, DType::kInt16}, {'i', 4, DType::kInt32},
-      {'i', 8, DType::kInt64}, {'f', 2, DType::kFp16}, {'f', 4, DType::kFp32}, {'f', 8, DType::kFp64}};
+  static constexpr Known kKnown[] = {{'b', 1, DType::kBool},   {'u', 1, DType::kUint8},  {'u', 2, DType::kUint16},
+                                     {'u', 4, DType::kUint32}, {'u', 8, DType::kUint64}, {'i', 1, DType::kInt8},
+                                     {'i', 2, DType::kInt16},  {'i', 4, DType::kInt32},  {'i', 8, DType::kInt64},
+                                     {'f', 2, DType::kFp16},   {'f', 4, DType::kFp32},   {'f', 8, DType::kFp64}};
   for (const Known& known : kKnown) {
     if (known.kind == kind && known.size == size) {
       d.dtype = known.dtype;
@@ -157,7 +162,8 @@ Result<Descr> parse_descr(const std::string& descr) {
 class ColumnMajorWalk {
  public:
   explicit ColumnMajorWalk(const Shape& shape) : shape_(shape), index_(shape.size(), 0), strides_(shape.size(), 1) {
-    for (std::size_t i = 1; i < shape.size(); ++i) strides_[i] = strides_[i - 1] * static_cast<std::size_t>(shape[i - 1]);
+    for (std::size_t i = 1; i < shape.size(); ++i)
+      strides_[i] = strides_[i - 1] * static_cast<std::size_t>(shape[i - 1]);
   }
   std::size_t position() const { return position_; }
   void next() {
@@ -232,7 +238,7 @@ Result<Bytes> pack_strings(std::span<const std::byte> data, const Descr& d, std:
 Result<Tensor> parse_npy(const Bytes& file, const NpzLimits& limits) {
   const std::string_view text = file.text();
   if (!text.starts_with("\x93NUMPY") || text.size() < 10) return bad("is not a .npy file", "");
-  const int version = text[6];
+  const int version = static_cast<unsigned char>(text[6]);
   const auto byte_at = [text](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };
   std::size_t start = 10;
   std::size_t length = byte_at(8) | byte_at(9) << 8;
@@ -257,7 +263,8 @@ Result<Tensor> parse_npy(const Bytes& file, const NpzLimits& limits) {
   if (descr->size == 0 ? left != 0 || *count > limits.max_total_bytes / 4
                        : *count != left / descr->size || left % descr->size != 0) {
     return bad("has " + std::to_string(left) + " bytes after the header; the shape needs " + std::to_string(*count) +
-                   " elements of " + std::to_string(descr->size), "data");
+                   " elements of " + std::to_string(descr->size),
+               "data");
   }
   const Bytes data = file.slice(start + length, left);
   Tensor tensor{{}, descr->dtype, std::move(header->shape), {}};
@@ -267,7 +274,8 @@ Result<Tensor> parse_npy(const Bytes& file, const NpzLimits& limits) {
   Bytes ordered = data;
   if (fortran || swapped) {
     ordered = reorder(data.span(), *descr, tensor.shape, n, fortran);
-  } else if (dtype_size(tensor.dtype) > 1 && reinterpret_cast<std::uintptr_t>(data.data()) % dtype_size(tensor.dtype) != 0) {
+  } else if (dtype_size(tensor.dtype) > 1 &&
+             reinterpret_cast<std::uintptr_t>(data.data()) % dtype_size(tensor.dtype) != 0) {
     ordered = Bytes::copy_of(data.span());
   }
   if (tensor.dtype == DType::kBytes) {

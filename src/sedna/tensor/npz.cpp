@@ -40,7 +40,9 @@ struct ZipEntry {
 };
 
 /// How errors name an array: "file.npz[x.npy]".
-std::string path_of(const ZipEntry& entry) { return "[" + entry.name + "]"; }
+std::string path_of(const ZipEntry& entry) {
+  return "[" + entry.name + "]";
+}
 
 /// Sizes beyond 32 bits stand in an extra field.
 Result<void> read_zip64(std::string_view extra, ZipEntry& entry) {
@@ -75,8 +77,8 @@ Result<std::vector<ZipEntry>> read_directory(std::string_view text, const NpzLim
   const std::uint64_t size = little(text, end + 12, 4);
   const std::uint64_t at = little(text, end + 16, 4);
   if (count > limits.max_arrays) {
-    return Error(ErrorCode::kResourceExhausted, "has " + std::to_string(count) + " arrays; the limit is " +
-                                                    std::to_string(limits.max_arrays));
+    return Error(ErrorCode::kResourceExhausted,
+                 "has " + std::to_string(count) + " arrays; the limit is " + std::to_string(limits.max_arrays));
   }
   if (at > end || size > end - at) return bad("has a zip directory outside the file");
   std::string_view directory = text.substr(static_cast<std::size_t>(at), static_cast<std::size_t>(size));
@@ -108,7 +110,8 @@ Result<std::vector<ZipEntry>> read_directory(std::string_view text, const NpzLim
 
 /// One raw deflate stream of exactly `size` bytes.
 Result<Bytes> inflate_entry(const Bytes& packed, const ZipEntry& entry) {
-  if (entry.size / kMaxDeflateRatio > entry.packed_size) return bad("says a size that deflate cannot reach", path_of(entry));
+  if (entry.size / kMaxDeflateRatio > entry.packed_size)
+    return bad("says a size that deflate cannot reach", path_of(entry));
   AlignedBuffer out(static_cast<std::size_t>(entry.size));
   z_stream stream{};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
@@ -129,8 +132,10 @@ Result<Bytes> inflate_entry(const Bytes& packed, const ZipEntry& entry) {
     stream.avail_out = static_cast<uInt>(room > 0 ? room : 1);
     state = inflate(&stream, Z_NO_FLUSH);
     fed += in - stream.avail_in;
-    if (room > 0) drained += room - stream.avail_out;
-    else if (stream.avail_out == 0) state = Z_DATA_ERROR;
+    if (room > 0)
+      drained += room - stream.avail_out;
+    else if (stream.avail_out == 0)
+      state = Z_DATA_ERROR;
   }
   inflateEnd(&stream);
   if (state != Z_STREAM_END || drained != entry.size || fed != packed.size()) {
@@ -151,8 +156,10 @@ Result<Bytes> read_entry(const Bytes& file, const ZipEntry& entry) {
     return bad("has no local header where the directory says", path_of(entry));
   }
   const auto header = static_cast<std::size_t>(entry.header_at);
-  const std::uint64_t data = entry.header_at + kLocalHeaderSize + little(text, header + 26, 2) + little(text, header + 28, 2);
-  if (data > text.size() || entry.packed_size > text.size() - data) return bad("reaches beyond the file", path_of(entry));
+  const std::uint64_t data =
+      entry.header_at + kLocalHeaderSize + little(text, header + 26, 2) + little(text, header + 28, 2);
+  if (data > text.size() || entry.packed_size > text.size() - data)
+    return bad("reaches beyond the file", path_of(entry));
   const Bytes packed = file.slice(static_cast<std::size_t>(data), static_cast<std::size_t>(entry.packed_size));
   Bytes content = packed;
   if (entry.method == 8) {
@@ -160,7 +167,8 @@ Result<Bytes> read_entry(const Bytes& file, const ZipEntry& entry) {
     if (!inflated) return inflated;
     content = std::move(*inflated);
   } else if (entry.method != 0) {
-    return bad("is packed by method " + std::to_string(entry.method) + "; stored and deflated are read", path_of(entry));
+    return bad("is packed by method " + std::to_string(entry.method) + "; stored and deflated are read",
+               path_of(entry));
   } else if (entry.size != entry.packed_size) {
     return bad("is stored with two different sizes", path_of(entry));
   }
@@ -182,7 +190,8 @@ Result<std::vector<Tensor>> parse_npz(const Bytes& file, const NpzLimits& limits
     if (!names.insert(name).second) return bad("appears twice", path_of(entry));
     if (entry.size > limits.max_total_bytes - total) {
       return Error(ErrorCode::kResourceExhausted,
-                   "the arrays are larger than the limit of " + std::to_string(limits.max_total_bytes) + " bytes", path_of(entry));
+                   "the arrays are larger than the limit of " + std::to_string(limits.max_total_bytes) + " bytes",
+                   path_of(entry));
     }
     total += entry.size;
     const Result<Bytes> content = read_entry(file, entry);
@@ -196,7 +205,9 @@ Result<std::vector<Tensor>> parse_npz(const Bytes& file, const NpzLimits& limits
 }
 
 Result<std::vector<Tensor>> load_npz(const std::filesystem::path& path, const NpzLimits& limits) {
-  const auto failed = [&](ErrorCode code, std::string message) { return Error(code, std::move(message), path.string()); };
+  const auto failed = [&](ErrorCode code, std::string message) {
+    return Error(code, std::move(message), path.string());
+  };
   std::error_code ec;
   const std::uintmax_t size = std::filesystem::file_size(path, ec);
   if (ec) {
@@ -204,8 +215,8 @@ Result<std::vector<Tensor>> load_npz(const std::filesystem::path& path, const Np
                   "cannot be read: " + ec.message());
   }
   if (size > limits.max_file_bytes) {
-    return failed(ErrorCode::kResourceExhausted, "has " + std::to_string(size) + " bytes; the limit is " +
-                                                     std::to_string(limits.max_file_bytes));
+    return failed(ErrorCode::kResourceExhausted,
+                  "has " + std::to_string(size) + " bytes; the limit is " + std::to_string(limits.max_file_bytes));
   }
   AlignedBuffer buffer(static_cast<std::size_t>(size));
   std::ifstream in(path, std::ios::binary);

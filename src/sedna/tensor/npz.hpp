@@ -20,8 +20,9 @@ struct NpzLimits {
   std::size_t max_arrays = 4096;
 };
 
-/// One .npy file in memory. Big-endian and Fortran-ordered arrays are turned into little-endian row-major; the data is a
-/// slice of `file` when it lies aligned there. U and S strings become BYTES (UTF-8; trailing zeros cut, as numpy does).
+/// One .npy file in memory. Big-endian and Fortran-ordered arrays are turned into little-endian row-major; the data is
+/// a slice of `file` when it lies aligned there. U and S strings become BYTES (UTF-8; trailing zeros cut, as numpy
+/// does).
 Result<Tensor> parse_npy(const Bytes& file, const NpzLimits& limits = {});
 /// The arrays of an .npz (a zip of .npy files, stored or deflated, checksums verified), in the archive's order, named
 /// without ".npy".

@@ -1,10 +1,10 @@
 #include "sedna/tensor/npz.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+
+#include <gtest/gtest.h>
 
 namespace sedna::tensor {
 namespace {

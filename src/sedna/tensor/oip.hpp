@@ -25,18 +25,18 @@ struct Limits {
 
 struct RequestedOutput {
   std::string name;
-  std::optional<bool> binary_data;  ///< unset: the request's binary_data_output
-  std::uint32_t classification = 0; ///< top-k wanted instead of the tensor; 0 = no
+  std::optional<bool> binary_data;   ///< unset: the request's binary_data_output
+  std::uint32_t classification = 0;  ///< top-k wanted instead of the tensor; 0 = no
 };
 
 struct InferRequest {
-  std::string model;    ///< from the path; the codec leaves model and version alone
+  std::string model;  ///< from the path; the codec leaves model and version alone
   std::string version;
   std::string id;
   std::uint64_t priority = 0;    ///< 1 is the highest, 0 the model's default
   std::uint64_t timeout_us = 0;  ///< 0: none
   bool binary_data_output = false;
-  std::string parameters;        ///< the other parameters, as the text of a JSON object; empty when there are none
+  std::string parameters;  ///< the other parameters, as the text of a JSON object; empty when there are none
   std::vector<Tensor> inputs;
   std::vector<RequestedOutput> outputs;  ///< empty: all
 };
@@ -45,7 +45,7 @@ struct InferResponse {
   std::string model;
   std::string version;
   std::string id;
-  std::string parameters;        ///< text of a JSON object; empty when there are none
+  std::string parameters;  ///< text of a JSON object; empty when there are none
   std::vector<Tensor> outputs;
 };
 
@@ -61,13 +61,13 @@ struct EncodedBody {
 /// each binary tensor into aligned storage of its own.
 template <class Message>
 struct Head {
-  Message message;                       ///< tensors with binary data have none yet
+  Message message;  ///< tensors with binary data have none yet
   struct BinaryPart {
-    std::size_t tensor = 0;              ///< index into inputs or outputs
+    std::size_t tensor = 0;  ///< index into inputs or outputs
     std::size_t size = 0;
   };
-  std::vector<BinaryPart> binary;        ///< in the order of the body
-  std::size_t binary_size = 0;           ///< their sum
+  std::vector<BinaryPart> binary;  ///< in the order of the body
+  std::size_t binary_size = 0;     ///< their sum
 };
 using RequestHead = Head<InferRequest>;
 using ResponseHead = Head<InferResponse>;
@@ -79,7 +79,8 @@ Result<RequestHead> decode_request_head(std::string_view json, const Limits& lim
 Result<InferRequest> attach(RequestHead head, std::vector<Bytes> parts);
 /// A whole body, any content-encoding removed. `header_length` is the value of kHeaderLengthField, if there was one (0
 /// means a raw request: see decode_raw_request). Tensors are slices of the body where it is aligned for them.
-Result<InferRequest> decode_request(const Bytes& body, std::optional<std::size_t> header_length, const Limits& limits = {});
+Result<InferRequest> decode_request(const Bytes& body, std::optional<std::size_t> header_length,
+                                    const Limits& limits = {});
 
 /// What metadata says of a tensor; -1 in the shape is a variable dimension.
 struct TensorMetadata {
@@ -93,15 +94,15 @@ struct TensorMetadata {
 Result<InferRequest> decode_raw_request(const Bytes& body, const TensorMetadata& input, bool batched);
 
 struct EncodeOptions {
-  bool binary = true;        ///< requests: inputs as binary data; false: JSON (not for FP16, BF16)
+  bool binary = true;  ///< requests: inputs as binary data; false: JSON (not for FP16, BF16)
   /// Pads the JSON part with spaces to a multiple of 64 bytes, so that tensors received in one aligned buffer lie
   /// aligned and need no copy. Peers do not notice.
   bool pad_header = true;
   EncodeOptions() {}
 };
 
-/// The answer to `request`: its outputs if it names some (an unknown name is an error), else all; each binary or JSON as
-/// asked. An output with `classification` becomes BYTES "score:index" of the top classes.
+/// The answer to `request`: its outputs if it names some (an unknown name is an error), else all; each binary or JSON
+/// as asked. An output with `classification` becomes BYTES "score:index" of the top classes.
 Result<EncodedBody> encode_response(const InferResponse& response, const InferRequest& request,
                                     const EncodeOptions& options = {});
 /// A request as a stock client sends it; binary_data_output is announced unless outputs are named.

@@ -220,14 +220,16 @@ class HeadReader {
       });
       if (!ok) return false;
       if (!named) return refuse("is missing; it must be a string", where + ".name");
-      if (!names.insert(output.name).second) return refuse("\"" + output.name + "\" is requested twice", where + ".name");
+      if (!names.insert(output.name).second)
+        return refuse("\"" + output.name + "\" is requested twice", where + ".name");
       outputs.push_back(std::move(output));
       return true;
     });
   }
 
   bool refuse_shared_memory(std::string where) {
-    if (!error_) error_ = Error(ErrorCode::kUnimplemented, "shared memory is not supported; send the data", std::move(where));
+    if (!error_)
+      error_ = Error(ErrorCode::kUnimplemented, "shared memory is not supported; send the data", std::move(where));
     return false;
   }
 
@@ -278,8 +280,10 @@ class HeadReader {
         if (!read_text(name, where + ".datatype")) return false;
         fields.dtype = dtype_from_name(name);
         return fields.dtype ? true
-                            : refuse("\"" + name + "\" is not a datatype; it must be one of BOOL, UINT8, UINT16, UINT32, "
-                                     "UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64, BYTES", where + ".datatype");
+                            : refuse("\"" + name +
+                                         "\" is not a datatype; it must be one of BOOL, UINT8, UINT16, UINT32, "
+                                         "UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64, BYTES",
+                                     where + ".datatype");
       }
       if (key == "parameters") {
         Parameters parameters;
@@ -326,7 +330,8 @@ class HeadReader {
     }
     if (fields.binary_size && *fields.dtype != DType::kBytes && *fields.binary_size != *bytes) {
       return refuse("is " + std::to_string(*fields.binary_size) + "; " + std::string(dtype_name(*fields.dtype)) +
-                        " of this shape has " + std::to_string(*bytes) + " bytes", where + ".parameters.binary_data_size");
+                        " of this shape has " + std::to_string(*bytes) + " bytes",
+                    where + ".parameters.binary_data_size");
     }
     if (fields.data_at != nullptr) {
       const char* const resume = scanner_.here();
@@ -342,10 +347,18 @@ class HeadReader {
   std::optional<Error> error_;
 };
 
-std::vector<Tensor>& tensors_of(InferRequest& request) { return request.inputs; }
-std::vector<Tensor>& tensors_of(InferResponse& response) { return response.outputs; }
-std::string_view list_of(const InferRequest&) { return "inputs"; }
-std::string_view list_of(const InferResponse&) { return "outputs"; }
+std::vector<Tensor>& tensors_of(InferRequest& request) {
+  return request.inputs;
+}
+std::vector<Tensor>& tensors_of(InferResponse& response) {
+  return response.outputs;
+}
+std::string_view list_of(const InferRequest&) {
+  return "inputs";
+}
+std::string_view list_of(const InferResponse&) {
+  return "outputs";
+}
 
 /// Users of a tensor read it as an array of its C++ type.
 Bytes aligned_for(DType dtype, Bytes bytes) {
@@ -359,14 +372,16 @@ Result<Message> attach_parts(Head<Message> head, std::vector<Bytes> parts) {
   std::vector<Tensor>& tensors = tensors_of(head.message);
   if (parts.size() != head.binary.size()) {
     return bad("has " + std::to_string(parts.size()) + " binary parts; the header announces " +
-                   std::to_string(head.binary.size()), "body");
+                   std::to_string(head.binary.size()),
+               "body");
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
     Tensor& tensor = tensors[head.binary[i].tensor];
     const std::string where = std::string(list_of(head.message)) + "[" + std::to_string(head.binary[i].tensor) + "]";
     if (parts[i].size() != head.binary[i].size) {
       return bad("has " + std::to_string(parts[i].size()) + " bytes; the header announces " +
-                     std::to_string(head.binary[i].size), where + ".data");
+                     std::to_string(head.binary[i].size),
+                 where + ".data");
     }
     tensor.data = aligned_for(tensor.dtype, std::move(parts[i]));
     if (const Result<void> valid = tensor.validate(); !valid) return valid.error().within(where);
@@ -386,7 +401,8 @@ Result<Message> decode_body(const Bytes& body, std::optional<std::size_t> header
   const std::size_t left = body.size() - json_size;
   if (head->binary_size != left) {
     return bad(std::to_string(left) + " bytes follow the JSON; the tensors' binary_data_size add up to " +
-                   std::to_string(head->binary_size), "body");
+                   std::to_string(head->binary_size),
+               "body");
   }
   std::vector<Bytes> parts;
   parts.reserve(head->binary.size());
@@ -424,7 +440,8 @@ Result<InferRequest> decode_request(const Bytes& body, std::optional<std::size_t
                                    [&](std::string_view json) { return decode_request_head(json, limits); });
 }
 
-Result<InferResponse> decode_response(const Bytes& body, std::optional<std::size_t> header_length, const Limits& limits) {
+Result<InferResponse> decode_response(const Bytes& body, std::optional<std::size_t> header_length,
+                                      const Limits& limits) {
   return decode_body<InferResponse>(body, header_length,
                                     [&](std::string_view json) { return decode_response_head(json, limits); });
 }
@@ -441,7 +458,8 @@ Result<InferRequest> decode_raw_request(const Bytes& body, const TensorMetadata&
     for (std::int64_t& dim : tensor.shape) dim = dim < 0 ? 1 : dim;
     const auto count = element_count(tensor.shape);
     if (!count) return count.error().within(input.name);
-    if (*count != 1) return bad("holds " + std::to_string(*count) + " elements; a raw request can fill one", input.name);
+    if (*count != 1)
+      return bad("holds " + std::to_string(*count) + " elements; a raw request can fill one", input.name);
     const std::string_view whole[] = {body.text()};
     tensor.data = make_bytes_tensor({}, whole).data;
   } else {
@@ -452,7 +470,8 @@ Result<InferRequest> decode_raw_request(const Bytes& body, const TensorMetadata&
       if (!unit) return unit.error().within(input.name);
       if (*unit == 0 || body.size() % *unit != 0) {
         return bad(std::to_string(body.size()) + " bytes are not a multiple of the " + std::to_string(*unit) +
-                       " bytes that one step of the variable dimension takes", input.name);
+                       " bytes that one step of the variable dimension takes",
+                   input.name);
       }
       *at = static_cast<std::int64_t>(body.size() / *unit);
     }

@@ -30,8 +30,8 @@ json::array config_tensors(const std::vector<TensorMetadata>& tensors, bool batc
   for (const TensorMetadata& tensor : tensors) {
     json::object o;
     o["name"] = tensor.name;
-    o["data_type"] = tensor.dtype == DType::kBytes ? std::string("TYPE_STRING")
-                                                   : "TYPE_" + std::string(dtype_name(tensor.dtype));
+    o["data_type"] =
+        tensor.dtype == DType::kBytes ? std::string("TYPE_STRING") : "TYPE_" + std::string(dtype_name(tensor.dtype));
     o["dims"] = dims_of(tensor.shape, batched && !tensor.shape.empty() ? 1 : 0);
     list.push_back(std::move(o));
   }

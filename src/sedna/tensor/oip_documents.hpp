@@ -20,9 +20,9 @@ std::string server_metadata_json(std::string_view name, std::string_view version
 struct ModelDocument {
   std::string name;
   std::vector<std::string> versions = {"1"};
-  std::string platform;                ///< "onnxruntime_onnx", "python", …
-  std::string backend;                 ///< "onnxruntime", "python", …; only in the configuration
-  int max_batch_size = 0;              ///< > 0: the first dimension of every tensor is the batch
+  std::string platform;    ///< "onnxruntime_onnx", "python", …
+  std::string backend;     ///< "onnxruntime", "python", …; only in the configuration
+  int max_batch_size = 0;  ///< > 0: the first dimension of every tensor is the batch
   std::vector<TensorMetadata> inputs;
   std::vector<TensorMetadata> outputs;
 };

@@ -74,7 +74,8 @@ class BodyWriter {
   EncodedBody finish() && {
     EncodedBody body;
     if (binary_) {
-      if (pad_ && !tensors_.empty()) json_.append((kBufferAlignment - json_.size() % kBufferAlignment) % kBufferAlignment, ' ');
+      if (pad_ && !tensors_.empty())
+        json_.append((kBufferAlignment - json_.size() % kBufferAlignment) % kBufferAlignment, ' ');
       body.header_length = json_.size();
     }
     body.parts.reserve(1 + tensors_.size());
@@ -108,16 +109,36 @@ Result<std::vector<double>> as_doubles(const Tensor& tensor) {
     }
   };
   switch (tensor.dtype) {
-    case DType::kUint8: fill(std::uint8_t{}); break;
-    case DType::kUint16: fill(std::uint16_t{}); break;
-    case DType::kUint32: fill(std::uint32_t{}); break;
-    case DType::kUint64: fill(std::uint64_t{}); break;
-    case DType::kInt8: fill(std::int8_t{}); break;
-    case DType::kInt16: fill(std::int16_t{}); break;
-    case DType::kInt32: fill(std::int32_t{}); break;
-    case DType::kInt64: fill(std::int64_t{}); break;
-    case DType::kFp32: fill(float{}); break;
-    case DType::kFp64: fill(double{}); break;
+    case DType::kUint8:
+      fill(std::uint8_t{});
+      break;
+    case DType::kUint16:
+      fill(std::uint16_t{});
+      break;
+    case DType::kUint32:
+      fill(std::uint32_t{});
+      break;
+    case DType::kUint64:
+      fill(std::uint64_t{});
+      break;
+    case DType::kInt8:
+      fill(std::int8_t{});
+      break;
+    case DType::kInt16:
+      fill(std::int16_t{});
+      break;
+    case DType::kInt32:
+      fill(std::int32_t{});
+      break;
+    case DType::kInt64:
+      fill(std::int64_t{});
+      break;
+    case DType::kFp32:
+      fill(float{});
+      break;
+    case DType::kFp64:
+      fill(double{});
+      break;
     default:
       return Error(ErrorCode::kInvalidArgument,
                    std::string(dtype_name(tensor.dtype)) + " has no classification; ask for the tensor itself");
@@ -195,7 +216,8 @@ Result<EncodedBody> encode_response(const InferResponse& response, const InferRe
   };
   if (request.outputs.empty()) {
     for (const Tensor& tensor : response.outputs) {
-      if (const Result<void> written = write_output(tensor, request.binary_data_output); !written) return written.error();
+      if (const Result<void> written = write_output(tensor, request.binary_data_output); !written)
+        return written.error();
     }
   }
   for (const RequestedOutput& wanted : request.outputs) {

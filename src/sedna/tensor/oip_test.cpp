@@ -1,10 +1,10 @@
 #include "sedna/tensor/oip.hpp"
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include <gtest/gtest.h>
 
 #include "sedna/json/json.hpp"
 #include "sedna/tensor/oip_documents.hpp"
@@ -12,7 +12,9 @@
 namespace sedna::tensor::oip {
 namespace {
 
-std::filesystem::path vectors() { return std::filesystem::path(SEDNA_SOURCE_DIR) / "tests/compat/vectors/tensor"; }
+std::filesystem::path vectors() {
+  return std::filesystem::path(SEDNA_SOURCE_DIR) / "tests/compat/vectors/tensor";
+}
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -56,7 +58,9 @@ Tensor make(std::string name, DType dtype, Shape shape, std::vector<T> elements)
   return {std::move(name), dtype, std::move(shape), Bytes::copy_of(std::as_bytes(std::span(elements)))};
 }
 
-Tensor strings(std::string name, std::vector<std::string_view> texts) { return make_bytes_tensor(std::move(name), texts); }
+Tensor strings(std::string name, std::vector<std::string_view> texts) {
+  return make_bytes_tensor(std::move(name), texts);
+}
 
 // JI-2.2
 TEST(OipRequest, DecodesWhatTheStockClientSends) {
@@ -158,7 +162,8 @@ TEST(OipRequest, HeadsTellTheSizesBeforeTheTensorsArrive) {
   EXPECT_EQ(head.binary[1].size, 13U);
   EXPECT_EQ(head.binary_size, 21U);
   const std::string rest = vector.body.substr(*vector.header_length);
-  const InferRequest r = attach(std::move(head), {Bytes::copy_of(rest.substr(0, 8)), Bytes::copy_of(rest.substr(8))}).value();
+  const InferRequest r =
+      attach(std::move(head), {Bytes::copy_of(rest.substr(0, 8)), Bytes::copy_of(rest.substr(8))}).value();
   EXPECT_EQ(values<float>(r.inputs[0]), (std::vector<float>{1, 2.5}));
 }
 
@@ -208,14 +213,16 @@ TEST(OipRequest, RefusalsNameTheField) {
   EXPECT_EQ(refusal(R"({"id":5,"inputs":[]})"), "id: must be a string");
   EXPECT_EQ(refusal(R"({"parameters":{"timeout":-1},"inputs":[]})"),
             "parameters.timeout: must be an integer of 0 or more");
-  EXPECT_EQ(refusal(R"({"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}}]})"),
-            "inputs[0].parameters: shared memory is not supported; send the data");
+  EXPECT_EQ(
+      refusal(R"({"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}}]})"),
+      "inputs[0].parameters: shared memory is not supported; send the data");
   EXPECT_EQ(refusal(R"({"outputs":[{"name":"y"},{"name":"y"}]})"), "outputs[1].name: \"y\" is requested twice");
 }
 
 // JI-7.9
 TEST(OipRequest, BinarySizesMustAddUp) {
-  const std::string x = R"({"inputs":[{"name":"x","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]})";
+  const std::string x =
+      R"({"inputs":[{"name":"x","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]})";
   EXPECT_EQ(refusal(x, "12345678"), "accepted");
   EXPECT_EQ(refusal(x, "1234567"), "body: 7 bytes follow the JSON; the tensors' binary_data_size add up to 8");
   EXPECT_EQ(refusal(x, "123456789"), "body: 9 bytes follow the JSON; the tensors' binary_data_size add up to 8");
@@ -226,9 +233,11 @@ TEST(OipRequest, BinarySizesMustAddUp) {
   EXPECT_EQ(refusal(R"({"inputs":[{"name":"s","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":6}}]})",
                     std::string_view("\2\0\0\0ab", 6)),
             "inputs[0].data: 6 bytes cannot hold the 2 BYTES elements of shape [2]");
-  EXPECT_EQ(refusal(R"({"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2],"parameters":{"binary_data_size":8}}]})",
-                    "12345678"),
-            "inputs[0]: has both data and binary_data_size; it must have one");
+  EXPECT_EQ(
+      refusal(
+          R"({"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2],"parameters":{"binary_data_size":8}}]})",
+          "12345678"),
+      "inputs[0]: has both data and binary_data_size; it must have one");
   const auto beyond = decode_request(Bytes::copy_of(x), x.size() + 1);
   EXPECT_EQ(beyond.error().subject(), kHeaderLengthField);
   EXPECT_FALSE(decode_request(Bytes::copy_of(x), 0));
@@ -256,17 +265,17 @@ TEST(OipResponse, AnswersBinaryAndJsonAsAsked) {
   InferResponse response;
   response.model = "m";
   response.version = "1";
-  response.outputs = {make<float>("y", DType::kFp32, {1, 2}, {1, 2.5}), make<float>("z", DType::kFp32, {1, 3}, {0.1F, 0.7F, 0.2F})};
+  response.outputs = {make<float>("y", DType::kFp32, {1, 2}, {1, 2.5}),
+                      make<float>("z", DType::kFp32, {1, 3}, {0.1F, 0.7F, 0.2F})};
   InferRequest request;
   request.id = "7";
   request.outputs = {{"z", false, 2}, {"y", true, 0}};
   EncodeOptions plain;
   plain.pad_header = false;
   const EncodedBody body = encode_response(response, request, plain).value();
-  const std::string expected =
-      R"({"id":"7","model_name":"m","model_version":"1","outputs":[)"
-      R"({"name":"z","datatype":"BYTES","shape":[1,2],"data":["0.700000:1","0.200000:2"]},)"
-      R"({"name":"y","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}}]})";
+  const std::string expected = R"({"id":"7","model_name":"m","model_version":"1","outputs":[)"
+                               R"({"name":"z","datatype":"BYTES","shape":[1,2],"data":["0.700000:1","0.200000:2"]},)"
+                               R"({"name":"y","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}}]})";
   EXPECT_EQ(body.header_length, expected.size());
   EXPECT_EQ(body.to_string(), expected + std::string("\0\0\x80\x3f\0\0\x20\x40", 8));
 
@@ -289,6 +298,7 @@ TEST(OipResponse, AnswersBinaryAndJsonAsAsked) {
                "outputs.y.data: BF16 has no JSON form; ask for it as binary data");
 }
 
+// JI-2.1
 TEST(OipDocuments, AreWhatTritonAnswers) {
   const std::string_view extensions[] = {"binary_tensor_data", "statistics"};
   EXPECT_EQ(server_metadata_json("sedna", "0.1.0", extensions),
@@ -304,12 +314,15 @@ TEST(OipDocuments, AreWhatTritonAnswers) {
   EXPECT_EQ(metadata, R"({"name":"m","versions":["1"],"platform":"onnxruntime_onnx",)"
                       R"("inputs":[{"name":"x","datatype":"FP32","shape":[-1,64]}],)"
                       R"("outputs":[{"name":"label","datatype":"BYTES","shape":[-1,1]}]})");
-  EXPECT_EQ(model_config_json(model), R"({"name":"m","platform":"onnxruntime_onnx","backend":"onnxruntime","max_batch_size":8,)"
-                                      R"("input":[{"name":"x","data_type":"TYPE_FP32","dims":[64]}],)"
-                                      R"("output":[{"name":"label","data_type":"TYPE_STRING","dims":[1]}]})");
+  EXPECT_EQ(model_config_json(model),
+            R"({"name":"m","platform":"onnxruntime_onnx","backend":"onnxruntime","max_batch_size":8,)"
+            R"("input":[{"name":"x","data_type":"TYPE_FP32","dims":[64]}],)"
+            R"("output":[{"name":"label","data_type":"TYPE_STRING","dims":[1]}]})");
   const ModelDocument back = parse_model_metadata(metadata).value();
   EXPECT_EQ(back.inputs[0].shape, (Shape{-1, 64}));
-  EXPECT_STREQ(parse_model_metadata(R"({"name":"m","inputs":[{"name":"x","datatype":"F","shape":[]}],"outputs":[]})").error().what(),
+  EXPECT_STREQ(parse_model_metadata(R"({"name":"m","inputs":[{"name":"x","datatype":"F","shape":[]}],"outputs":[]})")
+                   .error()
+                   .what(),
                "inputs[0].datatype: \"F\" is not a datatype");
   const RepositoryEntry entries[] = {{"m", "1", "READY", ""}};
   EXPECT_EQ(repository_index_json(entries), R"([{"name":"m","version":"1","state":"READY","reason":""}])");
@@ -321,7 +334,8 @@ TEST(OipDocuments, AreWhatTritonAnswers) {
   const ModelStatistics all[] = {statistics};
   const std::string text = statistics_json(all);
   EXPECT_NE(text.find(R"("inference_stats":{"success":{"count":2,"ns":300})"), std::string::npos) << text;
-  EXPECT_NE(text.find(R"("batch_stats":[{"batch_size":1,"compute_input":{"count":2,"ns":1})"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("batch_stats":[{"batch_size":1,"compute_input":{"count":2,"ns":1})"), std::string::npos)
+      << text;
   EXPECT_EQ(error_json("no \"m\""), R"({"error":"no \"m\""})");
 }
 

@@ -87,8 +87,10 @@ class MemberReader {
         const std::string_view text = body_.text().substr(start, offset() - start);
         const auto earlier = std::find_if(result.others.begin(), result.others.end(),
                                           [&](const auto& other) { return other.first == key; });
-        if (earlier != result.others.end()) earlier->second = text;  // as Python: the last one wins
-        else result.others.emplace_back(key, text);
+        if (earlier != result.others.end())
+          earlier->second = text;  // as Python: the last one wins
+        else
+          result.others.emplace_back(key, text);
       }
     }
     return !scanner_.failed();
@@ -129,13 +131,25 @@ class MemberReader {
     callback_bad_ = false;
     result.callback.reset();
     switch (token) {
-      case Token::kString: return scanner_.read_string(result.callback.emplace());
-      case Token::kNull: break;
-      case Token::kTrue: result.callback = "True"; break;
-      case Token::kFalse: result.callback = "False"; break;
-      case Token::kNan: result.callback = "nan"; break;
-      case Token::kInfinity: result.callback = "inf"; break;
-      case Token::kMinusInfinity: result.callback = "-inf"; break;
+      case Token::kString:
+        return scanner_.read_string(result.callback.emplace());
+      case Token::kNull:
+        break;
+      case Token::kTrue:
+        result.callback = "True";
+        break;
+      case Token::kFalse:
+        result.callback = "False";
+        break;
+      case Token::kNan:
+        result.callback = "nan";
+        break;
+      case Token::kInfinity:
+        result.callback = "inf";
+        break;
+      case Token::kMinusInfinity:
+        result.callback = "-inf";
+        break;
       case Token::kNumber: {
         const char* const at = scanner_.here();
         json::Number number;

@@ -13,9 +13,20 @@ struct DTypeInfo {
 };
 
 // In the order of DType.
-constexpr std::array<DTypeInfo, 14> kDTypes{{{"BOOL", 1}, {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8},
-                                             {"INT8", 1}, {"INT16", 2}, {"INT32", 4}, {"INT64", 8}, {"FP16", 2},
-                                             {"BF16", 2}, {"FP32", 4}, {"FP64", 8}, {"BYTES", 0}}};
+constexpr std::array<DTypeInfo, 14> kDTypes{{{"BOOL", 1},
+                                             {"UINT8", 1},
+                                             {"UINT16", 2},
+                                             {"UINT32", 4},
+                                             {"UINT64", 8},
+                                             {"INT8", 1},
+                                             {"INT16", 2},
+                                             {"INT32", 4},
+                                             {"INT64", 8},
+                                             {"FP16", 2},
+                                             {"BF16", 2},
+                                             {"FP32", 4},
+                                             {"FP64", 8},
+                                             {"BYTES", 0}}};
 
 constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 62;
 
@@ -28,13 +39,19 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   return text + "]";
 }
 
-std::string element_path(std::size_t index) { return "data[" + std::to_string(index) + "]"; }
+std::string element_path(std::size_t index) {
+  return "data[" + std::to_string(index) + "]";
+}
 
 }  // namespace
 
-std::size_t dtype_size(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)].size; }
+std::size_t dtype_size(DType dtype) {
+  return kDTypes[static_cast<std::size_t>(dtype)].size;
+}
 
-std::string_view dtype_name(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)].name; }
+std::string_view dtype_name(DType dtype) {
+  return kDTypes[static_cast<std::size_t>(dtype)].name;
+}
 
 std::optional<DType> dtype_from_name(std::string_view name) {
   for (std::size_t i = 0; i < kDTypes.size(); ++i) {
@@ -50,8 +67,8 @@ Result<std::uint64_t> element_count(std::span<const std::int64_t> shape, std::ui
   bool empty = unit == 0;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] < 0) {
-      return Error(ErrorCode::kInvalidArgument,
-                   "dimension is " + std::to_string(shape[i]) + "; it must be 0 or more", "shape[" + std::to_string(i) + "]");
+      return Error(ErrorCode::kInvalidArgument, "dimension is " + std::to_string(shape[i]) + "; it must be 0 or more",
+                   "shape[" + std::to_string(i) + "]");
     }
     if (shape[i] == 0) {
       empty = true;
@@ -71,8 +88,9 @@ Result<void> Tensor::validate() const {
     if (!bytes) return bytes.error();
     if (*bytes != data.size()) {
       return Error(ErrorCode::kInvalidArgument,
-                   "has " + std::to_string(data.size()) + " bytes; " + std::string(dtype_name(dtype)) + shape_text(shape) +
-                       " needs " + std::to_string(*bytes), "data");
+                   "has " + std::to_string(data.size()) + " bytes; " + std::string(dtype_name(dtype)) +
+                       shape_text(shape) + " needs " + std::to_string(*bytes),
+                   "data");
     }
     return {};
   }
@@ -102,17 +120,21 @@ Tensor make_bytes_tensor(std::string name, std::span<const std::string_view> val
 
 Result<std::vector<std::string_view>> bytes_elements(const Tensor& tensor) {
   if (tensor.dtype != DType::kBytes) {
-    return Error(ErrorCode::kInvalidArgument, "is " + std::string(dtype_name(tensor.dtype)) + ", not BYTES", "datatype");
+    return Error(ErrorCode::kInvalidArgument, "is " + std::string(dtype_name(tensor.dtype)) + ", not BYTES",
+                 "datatype");
   }
   const auto count = element_count(tensor.shape);
   if (!count) return count.error();
   const std::string_view text = tensor.data.text();
-  const auto unsigned_at = [text](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+  const auto unsigned_at = [text](std::size_t i) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i]));
+  };
   // Each element takes at least its length field: a huge shape over few bytes must not reserve memory.
   if (*count > text.size() / 4) {
     return Error(ErrorCode::kInvalidArgument,
                  std::to_string(text.size()) + " bytes cannot hold the " + std::to_string(*count) +
-                     " BYTES elements of shape " + shape_text(tensor.shape), "data");
+                     " BYTES elements of shape " + shape_text(tensor.shape),
+                 "data");
   }
   std::vector<std::string_view> elements;
   elements.reserve(static_cast<std::size_t>(*count));
@@ -121,19 +143,22 @@ Result<std::vector<std::string_view>> bytes_elements(const Tensor& tensor) {
     if (text.size() - at < 4) {
       return Error(ErrorCode::kInvalidArgument, "is cut off before its length", element_path(elements.size()));
     }
-    const std::uint32_t length = unsigned_at(at) | unsigned_at(at + 1) << 8 | unsigned_at(at + 2) << 16 | unsigned_at(at + 3) << 24;
+    const std::uint32_t length =
+        unsigned_at(at) | unsigned_at(at + 1) << 8 | unsigned_at(at + 2) << 16 | unsigned_at(at + 3) << 24;
     at += 4;
     if (length > text.size() - at) {
       return Error(ErrorCode::kInvalidArgument,
-                   "says " + std::to_string(length) + " bytes; " + std::to_string(text.size() - at) + " are left", element_path(elements.size()));
+                   "says " + std::to_string(length) + " bytes; " + std::to_string(text.size() - at) + " are left",
+                   element_path(elements.size()));
     }
     elements.push_back(text.substr(at, length));
     at += length;
   }
   if (at != text.size()) {
-    return Error(ErrorCode::kInvalidArgument,
-                 std::to_string(text.size() - at) + " bytes are left after the last of " + std::to_string(*count) +
-                     " elements", "data");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        std::to_string(text.size() - at) + " bytes are left after the last of " + std::to_string(*count) + " elements",
+        "data");
   }
   return elements;
 }

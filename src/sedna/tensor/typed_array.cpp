@@ -198,7 +198,8 @@ Result<Bytes> read_with(Scanner& scanner, Sink sink, const Shape& shape, std::ui
   Nesting nesting;
   std::string reason;
   switch (walk_lists(scanner, sink, nesting, reason)) {
-    case Walk::kSyntax: return scanner.error();
+    case Walk::kSyntax:
+      return scanner.error();
     case Walk::kRagged: {
       // "[1] has 3 elements, …": the index is the subject.
       const std::size_t space = reason.find(' ');
@@ -212,7 +213,8 @@ Result<Bytes> read_with(Scanner& scanner, Sink sink, const Shape& shape, std::ui
                      "holds more than the " + std::to_string(expected) + " values of shape " + shape_text(shape));
       }
       return Error(ErrorCode::kInvalidArgument, sink.refusal, nesting.path(nesting.depth));
-    case Walk::kDone: break;
+    case Walk::kDone:
+      break;
   }
   if (sink.count() != expected) {
     return Error(ErrorCode::kInvalidArgument, "holds " + std::to_string(sink.count()) + " values; shape " +
@@ -240,20 +242,33 @@ Result<Bytes> read_typed_array(Scanner& scanner, DType dtype, const Shape& shape
   const auto room = static_cast<std::uint64_t>(scanner.end() - scanner.here()) / 2 + 1;
   const auto capacity = static_cast<std::size_t>(std::min(count, room));
   switch (dtype) {
-    case DType::kBool: return read_with(scanner, BoolSink(capacity), shape, count);
-    case DType::kUint8: return read_with(scanner, TypedSink<std::uint8_t>(dtype, capacity), shape, count);
-    case DType::kUint16: return read_with(scanner, TypedSink<std::uint16_t>(dtype, capacity), shape, count);
-    case DType::kUint32: return read_with(scanner, TypedSink<std::uint32_t>(dtype, capacity), shape, count);
-    case DType::kUint64: return read_with(scanner, TypedSink<std::uint64_t>(dtype, capacity), shape, count);
-    case DType::kInt8: return read_with(scanner, TypedSink<std::int8_t>(dtype, capacity), shape, count);
-    case DType::kInt16: return read_with(scanner, TypedSink<std::int16_t>(dtype, capacity), shape, count);
-    case DType::kInt32: return read_with(scanner, TypedSink<std::int32_t>(dtype, capacity), shape, count);
-    case DType::kInt64: return read_with(scanner, TypedSink<std::int64_t>(dtype, capacity), shape, count);
-    case DType::kFp32: return read_with(scanner, TypedSink<float>(dtype, capacity), shape, count);
-    case DType::kFp64: return read_with(scanner, TypedSink<double>(dtype, capacity), shape, count);
-    case DType::kBytes: return read_with(scanner, StringSink(capacity), shape, count);
+    case DType::kBool:
+      return read_with(scanner, BoolSink(capacity), shape, count);
+    case DType::kUint8:
+      return read_with(scanner, TypedSink<std::uint8_t>(dtype, capacity), shape, count);
+    case DType::kUint16:
+      return read_with(scanner, TypedSink<std::uint16_t>(dtype, capacity), shape, count);
+    case DType::kUint32:
+      return read_with(scanner, TypedSink<std::uint32_t>(dtype, capacity), shape, count);
+    case DType::kUint64:
+      return read_with(scanner, TypedSink<std::uint64_t>(dtype, capacity), shape, count);
+    case DType::kInt8:
+      return read_with(scanner, TypedSink<std::int8_t>(dtype, capacity), shape, count);
+    case DType::kInt16:
+      return read_with(scanner, TypedSink<std::int16_t>(dtype, capacity), shape, count);
+    case DType::kInt32:
+      return read_with(scanner, TypedSink<std::int32_t>(dtype, capacity), shape, count);
+    case DType::kInt64:
+      return read_with(scanner, TypedSink<std::int64_t>(dtype, capacity), shape, count);
+    case DType::kFp32:
+      return read_with(scanner, TypedSink<float>(dtype, capacity), shape, count);
+    case DType::kFp64:
+      return read_with(scanner, TypedSink<double>(dtype, capacity), shape, count);
+    case DType::kBytes:
+      return read_with(scanner, StringSink(capacity), shape, count);
     case DType::kFp16:
-    case DType::kBf16: break;
+    case DType::kBf16:
+      break;
   }
   return Error(ErrorCode::kInvalidArgument,
                std::string(dtype_name(dtype)) + " has no JSON form: send it as binary data (binary_data_size)");

@@ -107,6 +107,7 @@ TEST(ForkGeneration, RisesInTheChildOnly) {
   EXPECT_EQ(fork_generation(), before);
 }
 
+// JI-6.6
 TEST(PerProcess, AForkedChildMakesItsOwn) {
   int made = 0;
   PerProcess<int> number([&] { return std::make_unique<int>(++made); });

@@ -3,9 +3,11 @@ and the reports are the core's; what stands here joins them to an estimator and 
 
 from __future__ import annotations
 
+import atexit
 import copy
 import json
 import os
+import weakref
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
@@ -25,6 +27,17 @@ MINING_THEN_INFERENCE = "mining-then-inference"
 SELF_DESIGN = "self-design"
 OFFLOAD = "offload"
 _MODES = (INFERENCE_THEN_MINING, MINING_THEN_INFERENCE, SELF_DESIGN)
+
+
+_LIVE: weakref.WeakSet[JointInference] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Calls in flight end (their deadlines bound it) while the interpreter is whole: a thread of the core that needs it
+    later would end the process with an abort."""
+    for job in list(_LIVE):
+        job._core.close()
 
 
 def _load_model(job: JobBase) -> None:
@@ -157,6 +170,7 @@ class JointInference(JobBase):
             {"deadline": deadline, "target_ratio": target_ratio, "requests_per_second": requests_per_second,
              "requests_burst": requests_burst, "bytes_per_second": bytes_per_second},
         )
+        _LIVE.add(self)
         # The usual call, bound once: nothing is looked up or copied beside the model and the filter.
         fast = self.mining_mode == INFERENCE_THEN_MINING and cloud is None
         self._fast: Optional[Callable[[Any], InferenceResult]] = self._core.infer if fast else None

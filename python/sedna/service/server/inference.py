@@ -3,8 +3,10 @@ code on the thread that called start()."""
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
+import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from sedna.common.config import Context
@@ -14,6 +16,19 @@ __all__ = ("InferenceServer",)
 
 # How long a thread waits for a request before Python's signal handlers get their turn.
 _SIGNAL_TURN_SECONDS = 0.2
+
+
+_SERVING: weakref.WeakSet[InferenceServer] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Servers on daemon threads end in good order before the interpreter does."""
+    servers = list(_SERVING)
+    for server in servers:
+        server.stop()
+    for server in servers:
+        server._ended.wait(10)
 
 
 class InferenceServer:
@@ -51,6 +66,7 @@ class InferenceServer:
         self.ready = threading.Event()
         self._host: Any = None
         self._stopping = threading.Event()
+        self._ended = threading.Event()
 
     def start(self, load: Optional[Callable[[], None]] = None) -> None:
         """Listens, calls ``load`` (not ready meanwhile), then serves on this thread until stop(), SIGINT or SIGTERM.
@@ -65,8 +81,11 @@ class InferenceServer:
         host.start()
         self.port = host.port
         LOGGER.info("serving %s on %s", self.server_name, host.origin)
+        self._ended.clear()
+        _SERVING.add(self)
         restore = self._handle_sigterm()
         interrupted: Optional[KeyboardInterrupt] = None
+        helpers: List[threading.Thread] = []
         try:
             try:
                 if load is not None:
@@ -83,8 +102,16 @@ class InferenceServer:
             self._drain()
         finally:
             restore()
+            self._stopping.set()
+            for helper in helpers:
+                if helper.ident is not None:
+                    helper.join()
             host.stop()
+            # The core's part goes before it is said that this ended: at the interpreter's end it must be gone.
             self._host = None
+            del host
+            self._ended.set()
+            _SERVING.discard(self)
         if interrupted is not None:
             raise interrupted
 

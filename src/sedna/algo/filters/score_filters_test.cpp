@@ -51,6 +51,7 @@ TEST(Entropy, IsAShareOfItsMaximum) {
   EXPECT_DOUBLE_EQ(judge("Entropy", {0.25, 0.25, 0.25, 0.25}, EdgeResult::Form::kProbabilities).score, 1);
 }
 
+// JI-4.2
 TEST(CrossEntropy, IsEntropyBelowOneMinusItsThreshold) {
   const Verdict verdict = judge("CrossEntropy", kProbabilities, EdgeResult::Form::kProbabilities);
   EXPECT_NEAR(1 - verdict.score, 0.2292656950, kTolerance);
@@ -110,6 +111,7 @@ TEST(BoxMinScore, IsDecidedByTheMostDoubtfulBox) {
   EXPECT_TRUE(judge("BoxMinScore", {}, boxes, {{"empty_is_hard", "True"}}).hard);
 }
 
+// JI-4.2
 TEST(Threshold, ComparesTheMean) {
   const auto boxes = EdgeResult::Form::kBoxScores;
   EXPECT_DOUBLE_EQ(judge("Threshold", {0.2, 0.9}, boxes).score, 0.45);  // mean 0.55: easy
@@ -117,6 +119,7 @@ TEST(Threshold, ComparesTheMean) {
   EXPECT_TRUE(judge("Threshold", {0.2, 0.9}, boxes, {{"threshold", "0.6"}}).hard);
 }
 
+// JI-4.2
 TEST(Ibt, ComparesTheShareOfDoubtfulBoxes) {
   const auto boxes = EdgeResult::Form::kBoxScores;
   EXPECT_DOUBLE_EQ(judge("IBT", {0.2, 0.9, 0.9, 0.9}, boxes).score, 0.25);

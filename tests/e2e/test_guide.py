@@ -1,0 +1,64 @@
+"""docs/joint-inference.md says what the program says: its flags, variables and metrics."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from processes import ROOT, WORKER
+
+GUIDE = (ROOT / "docs" / "joint-inference.md").read_text(encoding="utf-8")
+
+
+def section(heading: str) -> str:
+    """The text from a heading to the next of its level or above."""
+    level = heading.split(" ")[0]
+    found = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{len(level)}}} |\Z)", GUIDE, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+@pytest.mark.parametrize(("command", "heading"), [
+    ("infer", "### infer: the cloud side"), ("edge", "### edge: the edge side"), ("calibrate", "### calibrate: the threshold"),
+])
+# JI-8.8
+def test_the_flags_are_those_of_help(command: str, heading: str) -> None:
+    said = subprocess.run([str(WORKER), command, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    flags = set(re.findall(r"^  (--[a-z-]+)", said, re.MULTILINE)) - {"--help"}
+    table = "\n".join(line for line in section(heading).splitlines() if line.startswith("| "))
+    assert set(re.findall(r"`(--[a-z-]+)", table)) == flags
+
+
+# JI-8.8
+def test_every_variable_that_is_read_is_in_the_guide() -> None:
+    listed = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", section("## Environment") + section("## ONNX Runtime")))
+    read: set[str] = set()
+    sources = [p for folder in ("src", "cmd", "python/src", "python/sedna") for p in (ROOT / folder).glob("**/*.*")]
+    call = r"(?:get|get_or|get_flag|get_integer|get_number|getenv|get_parameters|_port|_Env|environ\.get)"
+    for source in sources:
+        if source.suffix in (".cpp", ".hpp", ".py") and not source.stem.endswith("_test"):
+            text = source.read_text(encoding="utf-8")
+            read.update(re.findall(rf'\b{call}\((?:self, |job, )?"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', text))
+    assert len(read) > 40
+    assert read - listed == set()
+
+
+# JI-8.8
+def test_every_metric_is_in_the_guide() -> None:
+    table = section("## Metrics")
+    made: set[str] = set()
+    for source in (ROOT / "src").glob("**/*.cpp"):
+        if not source.stem.endswith("_test"):
+            made.update(re.findall(r'"((?:sedna_(?:ji|http|inference|offload)|nv_inference)_[a-z_]+)"',
+                                   source.read_text(encoding="utf-8")))
+    assert len(made) > 30
+    table = re.sub(r"\{input,infer,output\}", "input_compute_infer_compute_output", table)
+
+    def shown(name: str) -> bool:
+        # `…_rest` stands for the family's beginning: sedna_http, sedna_inference, sedna_offload, nv_inference.
+        rest = re.sub(r"^(sedna_http|sedna_inference|sedna_offload|nv_inference)", "", name)
+        return f"`{name}`" in table or (rest != name and f"`…{rest}`" in table)
+
+    missing = {name for name in made if not shown(name) and "_compute_" not in name}
+    assert missing == set()
