@@ -48,6 +48,7 @@ NEWER_NUMPY = {"TypeError", "UFuncTypeError", "KeyError"}
 
 
 @pytest.mark.parametrize("row", rows("fed_avg"), ids=lambda r: r["call"])
+# FL-1.6
 def test_fed_avg_answers_as_recorded(row: Dict[str, Any]) -> None:
     rule = FedAvg()
     if row["call"] == "initial state":
@@ -71,6 +72,7 @@ def test_fed_avg_answers_as_recorded(row: Dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", [r for r in rows("fed_avg_v2") if r["call"].startswith(("MistNet", "FedAvgV2"))],
                          ids=lambda r: f"{r['call']}-{r['args']}")
+# FL-1.6
 def test_rules_of_the_second_interface(row: Dict[str, Any]) -> None:
     if row["call"].endswith("aggregate"):
         assert (MistNet(4) if "Mist" in row["call"] else FedAvgV2()).aggregate([]) is None
@@ -159,6 +161,7 @@ def train_all(jobs: List[FederatedLearning], samples: List[int]) -> None:
         assert not t.is_alive()
 
 
+# FL-4.3
 def test_three_clients_train_together(job: Any) -> None:
     models = [Model(0), Model(10), Model(20)]
     told: List[Any] = []
@@ -171,6 +174,7 @@ def test_three_clients_train_together(job: Any) -> None:
     assert [(r["round"], len(r["clients"]), r["samples"]) for r in told] == [(1, 3, 4), (2, 3, 4), (3, 3, 4)]
 
 
+# FL-1.5
 def test_a_registered_rule_gets_the_updates(job: Any) -> None:
     seen: List[Any] = []
 
@@ -189,6 +193,7 @@ def test_a_registered_rule_gets_the_updates(job: Any) -> None:
                                ("AggClient", 3, [1001.0, 1001.0])]
 
 
+# FL-1.5
 def test_a_rule_that_raises_ends_the_job_everywhere(job: Any) -> None:
     @ClassFactory.register(ClassType.FL_AGG, alias="Broken")
     class Broken(BaseAggregation):
@@ -205,6 +210,7 @@ def test_a_rule_that_raises_ends_the_job_everywhere(job: Any) -> None:
         assert "ValueError: no idea" in str(server.failures[0])  # type: ignore[attr-defined]
 
 
+# FL-2.3
 def test_a_refused_update_does_not_stop_its_client(job: Any, caplog: pytest.LogCaptureFixture) -> None:
     good, poisoned = Model(0), Model(math.nan)
     with serving(aggregation="FedAvg", exit_round=2, participants_count=1) as server:
@@ -220,6 +226,7 @@ def test_a_refused_update_does_not_stop_its_client(job: Any, caplog: pytest.LogC
     assert any("element 0 is NaN" in record.getMessage() for record in caplog.records)
 
 
+# FL-2.4
 def test_the_deadline_goes_on_without_the_dead(job: Any) -> None:
     with serving(aggregation="FedAvg", exit_round=1, participants_count=2, round_deadline=0.3) as server:
         job(server, "dead", Model())  # subscribes and never trains
@@ -228,6 +235,7 @@ def test_the_deadline_goes_on_without_the_dead(job: Any) -> None:
         assert model.seen == [[[5.0, 5.0]]]
 
 
+# FL-4.4
 def test_names_and_figures_must_make_sense(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="FedAvg"):
         AggregationServer(aggregation="Nosuch")
@@ -243,6 +251,7 @@ def test_names_and_figures_must_make_sense(monkeypatch: pytest.MonkeyPatch) -> N
         FederatedLearning(Model())
 
 
+# FL-4.4
 def test_an_estimator_without_weights_is_named(job: Any) -> None:
     class NoWeights:
         def train(self, data: Any, **kwargs: Any) -> None:
@@ -277,6 +286,7 @@ def start_client(server: AggregationServer, name: str, folder: Path, **extra: st
     return subprocess.Popen([sys.executable, "-c", CLIENT], env=env, stdout=subprocess.PIPE, text=True)
 
 
+# FL-2.5
 def test_a_killed_client_comes_back_and_the_job_ends(tmp_path: Path) -> None:
     """kill -9 in the middle of a round; its replacement has the same name."""
     with serving(aggregation="FedAvg", exit_round=2, participants_count=2) as server:

@@ -260,6 +260,7 @@ class ServerReplay:
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda t: t["case"])
+# FL-3.3
 def test_our_server_with_recorded_clients(trace: Dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(trace) as server:
         ServerReplay(trace, server).run()
@@ -321,6 +322,7 @@ def without_round(frame: bytes) -> Any:
 
 
 @pytest.mark.parametrize(("trace", "index"), CLIENT_TRACES, ids=lambda v: v["case"] if isinstance(v, dict) else str(v))
+# FL-3.3, FL-4.1
 def test_our_client_with_the_recorded_server(
     trace: Dict[str, Any], index: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,6 +395,7 @@ def check_reports(expected: List[Any], got: List[Any]) -> None:
         assert {k: v for k, v in report["body"].items() if k != "ownerKind"} == body
 
 
+# FL-3.3
 def test_every_recording_is_here() -> None:
     """18 traces; the rules' names are registered as they were."""
     assert len(TRACES) == 18

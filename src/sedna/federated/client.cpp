@@ -242,8 +242,8 @@ struct AggregationClient::Impl {
     model.none = frame->no_weights;
     if (frame->weights) model.weights = std::move(*frame->weights);
     const std::lock_guard lock(mutex);
-    // The same model may come twice after a break. A lower round is no repetition: the server has begun again.
-    if (model.round == round) return;
+    // No model comes twice: the server knows what it has sent on this connection, and was told what came before. A
+    // round that is not the next one is that of a server that has begun again.
     round = model.round;
     pending = Bytes();
     models.push_back(std::move(model));

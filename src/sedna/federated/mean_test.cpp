@@ -23,6 +23,7 @@ using test::update;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// FL-1.1
 TEST(WeightedMean, OfTwoClientsWorkedOutByHand) {
   // (10·1 + 20·3) / 30 = 70/30, (10·2 + 20·4) / 30 = 100/30; (10·3 + 20·5) / 30 = 130/30
   WeightedMean mean;
@@ -37,6 +38,7 @@ TEST(WeightedMean, OfTwoClientsWorkedOutByHand) {
   EXPECT_EQ(out.weights[1].shape, (tensor::Shape{1, 1}));
 }
 
+// FL-1.1
 TEST(WeightedMean, KeepsTheDtypeAndScalars) {
   WeightedMean mean;
   mean.accumulate(update("a", 1, {fp32({2}, {1.5F, -2.F}), fp64({}, {7})}));
@@ -85,6 +87,7 @@ void expect_bitwise(const Aggregate& a, const Aggregate& b) {
   }
 }
 
+// FL-1.2
 TEST(WeightedMean, OfIdenticalUpdatesIsThatUpdateBitForBit) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 20; ++round) {
@@ -102,6 +105,7 @@ TEST(WeightedMean, OfIdenticalUpdatesIsThatUpdateBitForBit) {
   }
 }
 
+// FL-1.3
 TEST(WeightedMean, DoesNotDependOnTheOrderOfArrival) {
   std::mt19937_64 random(2);
   for (int round = 0; round < 20; ++round) {
@@ -112,6 +116,7 @@ TEST(WeightedMean, DoesNotDependOnTheOrderOfArrival) {
   }
 }
 
+// FL-1.3
 TEST(WeightedMean, OfTwoMergedSumsIsThatOfAllUpdates) {
   std::mt19937_64 random(3);
   for (std::size_t cut = 0; cut <= 10; ++cut) {
@@ -124,6 +129,7 @@ TEST(WeightedMean, OfTwoMergedSumsIsThatOfAllUpdates) {
   }
 }
 
+// FL-1.3
 TEST(WeightedMean, RefusesToMergeSumsOfDifferentModels) {
   WeightedMean a, b;
   a.accumulate(update("a", 1, {fp64({2}, {1, 2})}));
@@ -131,6 +137,7 @@ TEST(WeightedMean, RefusesToMergeSumsOfDifferentModels) {
   EXPECT_THROW(a.merge_with(std::move(b)), Error);
 }
 
+// FL-1.1
 TEST(WeightedMean, IsFedAvgOfGradientDescent) {
   // One full-batch step at each client, averaged by samples, is one step of gradient descent on all data:
   // f(w) = sum over clients of n_k/n · (w - t_k)²/2, w' = w - lr (w - mean t).
@@ -157,6 +164,7 @@ struct Refusal {
   std::string reason;
 };
 
+// FL-1.4
 TEST(CheckUpdate, NamesTheTensorAndTheReason) {
   const Manifest manifest = Manifest::of(update("a", 1, {fp64({2}, {1, 2}), fp32({1}, {3})}).weights);
   EXPECT_TRUE(check_update(update("b", 1, {fp64({2}, {1, 2}), fp32({1}, {3})}), manifest));
@@ -189,12 +197,14 @@ TEST(CheckUpdate, NamesTheTensorAndTheReason) {
   }
 }
 
+// FL-1.4
 TEST(CheckUpdate, WithoutAModelYetTakesAnyShape) {
   EXPECT_TRUE(check_update(update("a", 0.5, {fp64({0}, {}), fp64({}, {1})}), Manifest()));
   EXPECT_TRUE(check_update(update("a", 1, {}), Manifest()));
   EXPECT_FALSE(check_update(update("a", 1, {fp64({1}, {kNan})}), Manifest()));
 }
 
+// FL-1.5
 TEST(CollectedUpdates, HandsUserCodeTheRoundInOrderOfArrival) {
   std::string seen;
   CollectedUpdates rule([&](const std::vector<Update>& updates) {

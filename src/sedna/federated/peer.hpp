@@ -23,6 +23,10 @@ class Peer : public std::enable_shared_from_this<Peer> {
       : connection_(connection), executor_(executor), wake_(executor), ended_(executor) {}
 
   std::uint64_t connection() const { return connection_; }
+  /// The newest round whose model it was sent, so that none goes twice over one connection. For the server, under its
+  /// lock.
+  std::int64_t model_round = 0;
+
   /// Queues a text. False when it is on its way out, or so far behind that it was dropped. Thread-safe.
   bool send(Bytes text);
   /// Sends what is queued, then says goodbye. Thread-safe.

@@ -223,6 +223,7 @@ class Simulation {
   std::set<std::pair<std::size_t, std::int64_t>> committed_;
 };
 
+// FL-2.2
 TEST(RoundsUnderFire, CountNothingTwiceGoOnlyForwardAndAlwaysEnd) {
   int done = 0;
   constexpr int kSchedules = 3000;

@@ -38,6 +38,7 @@ double value_of(RoundMachine::Closed& closed) {
   return doubles(closed.sum->report().weights.front()).front();
 }
 
+// FL-2.1
 TEST(Rounds, CloseWhenAllHaveComeAndEndTheJob) {
   auto m = machine_for(2, 2);
   m.join("a", 1, std::nullopt, kStart);
@@ -68,6 +69,7 @@ TEST(Rounds, CloseWhenAllHaveComeAndEndTheJob) {
   EXPECT_FALSE(m.next_wakeup());
 }
 
+// FL-2.2
 TEST(Rounds, CountAClientOnce) {
   auto m = machine_for(2, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -82,6 +84,7 @@ TEST(Rounds, CountAClientOnce) {
   EXPECT_EQ(value_of(*closed), 2);
 }
 
+// FL-2.3
 TEST(Rounds, RefuseWithAReasonAndGoOn) {
   auto m = machine_for(2, 1);
   m.submit(one("a", 1), std::nullopt, kStart);
@@ -98,6 +101,7 @@ TEST(Rounds, RefuseWithAReasonAndGoOn) {
   EXPECT_EQ(value_of(*closed), 3);
 }
 
+// FL-2.5
 TEST(Rounds, ALeaverKeepsItsUpdateInTheSum) {
   auto m = machine_for(2, 2);
   m.join("a", 1, std::nullopt, kStart);
@@ -111,6 +115,7 @@ TEST(Rounds, ALeaverKeepsItsUpdateInTheSum) {
   EXPECT_EQ(value_of(*closed), 2);
 }
 
+// FL-2.5
 TEST(Rounds, TheNewestConnectionOfAClientIsTheOne) {
   auto m = machine_for(2, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -121,6 +126,7 @@ TEST(Rounds, TheNewestConnectionOfAClientIsTheOne) {
   EXPECT_TRUE(m.connected().empty());
 }
 
+// FL-2.5
 TEST(Rounds, WhoComesBackIsToldWhatItMissed) {
   auto m = machine_for(1, 3);
   m.join("a", 1, std::nullopt, kStart);
@@ -133,6 +139,7 @@ TEST(Rounds, WhoComesBackIsToldWhatItMissed) {
   EXPECT_EQ(m.submit(one("a", 1), 2, kStart).outcome, Outcome::kCommitted);
 }
 
+// FL-2.4
 TEST(Rounds, TheDeadlineClosesARoundWithWhatThereIs) {
   auto m = machine_for(3, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -150,6 +157,7 @@ TEST(Rounds, TheDeadlineClosesARoundWithWhatThereIs) {
   EXPECT_EQ(value_of(*closed), 7);
 }
 
+// FL-2.4
 TEST(Rounds, ThatNobodyCanFillFailTheJobAndSayWhy) {
   auto m = machine_for(1, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -163,6 +171,7 @@ TEST(Rounds, ThatNobodyCanFillFailTheJobAndSayWhy) {
   EXPECT_FALSE(m.next_wakeup());
 }
 
+// FL-2.4
 TEST(Rounds, SilenceFailsTheJob) {
   auto m = machine_for(1, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -171,6 +180,7 @@ TEST(Rounds, SilenceFailsTheJob) {
   EXPECT_THAT(m.failure(), testing::HasSubstr("nothing has happened for 86400 s"));
 }
 
+// FL-2.6
 TEST(Rounds, AtTheEndWhoBrokeOffIsWaitedForAWhile) {
   auto m = machine_for(2, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -186,6 +196,7 @@ TEST(Rounds, AtTheEndWhoBrokeOffIsWaitedForAWhile) {
   EXPECT_EQ(m.phase(), Phase::kDone);
 }
 
+// FL-2.6
 TEST(Rounds, AtTheEndNobodyIsWaitedForWithoutEnd) {
   auto m = machine_for(1, 1);
   m.join("a", 1, std::nullopt, kStart);
@@ -195,6 +206,7 @@ TEST(Rounds, AtTheEndNobodyIsWaitedForWithoutEnd) {
   EXPECT_EQ(m.phase(), Phase::kDone);
 }
 
+// FL-2.1
 TEST(Rounds, CountsMustMakeSense) {
   EXPECT_THROW(machine_for(0, 1), Error);
   EXPECT_THROW(machine_for(1, 0), Error);

@@ -134,6 +134,7 @@ void AggregationServer::Impl::publish(Publication publication) {
     report.seconds = std::chrono::duration<double>(SteadyClock::now() - round_began).count();
     round_began = SteadyClock::now();
     broadcast_locked(text);
+    for (const auto& [name, peer] : peers) peer->model_round = model_round;
   }
   rounds_total.add();
   sent_bytes.add(report.bytes_sent);
@@ -159,7 +160,8 @@ void AggregationServer::Impl::end_locked() {
 
 void AggregationServer::Impl::send_model_locked(const std::shared_ptr<Peer>& peer) {
   // A newer model than this one may be in the making: then everybody connected is about to get it.
-  if (model_round != machine.closed_rounds() || model_text.empty()) return;
+  if (model_round != machine.closed_rounds() || model_text.empty() || peer->model_round == model_round) return;
+  peer->model_round = model_round;
   if (peer->send(model_text)) sent_bytes.add(model_text.size());
 }
 

@@ -108,6 +108,7 @@ std::string raw_update(const std::string& name, const std::string& samples, cons
          R"(, "weights": )" + weights + R"(}, "job_name": "j"})";
 }
 
+// FL-3.1
 TEST(AggregationServer, SpeaksAsUpstreamDoes) {
   Fixture f(2, 2);
   RawPeer a(f.url());
@@ -133,6 +134,7 @@ TEST(AggregationServer, SpeaksAsUpstreamDoes) {
   EXPECT_EQ(got.size() - (got.find("someone-else") != std::string::npos ? 11 : 0), model.size());
 }
 
+// FL-3.2
 TEST(AggregationServer, EndsConnectionsThatSayNothingOfUseWithAReason) {
   AggregationServerOptions o;
   o.max_message = 65536;
@@ -156,6 +158,7 @@ TEST(AggregationServer, EndsConnectionsThatSayNothingOfUseWithAReason) {
   EXPECT_TRUE(f.server->failure().empty());
 }
 
+// FL-2.3
 TEST(AggregationServer, AnswersARefusedUpdateWithTheReasonAndGoesOn) {
   Fixture f(1, 1);
   RawPeer a(f.url());
@@ -180,6 +183,7 @@ TEST(AggregationServer, AnswersARefusedUpdateWithTheReasonAndGoesOn) {
   EXPECT_TRUE(f.server->wait_for(seconds(10)));
 }
 
+// FL-2.5
 TEST(AggregationServer, ARestartedClientTakesItsPlaceBack) {
   Fixture f(2, 1);
   RawPeer old(f.url());
@@ -192,6 +196,7 @@ TEST(AggregationServer, ARestartedClientTakesItsPlaceBack) {
   EXPECT_THAT(f.server->clients(), testing::ElementsAre("a"));
 }
 
+// FL-3.4
 TEST(AggregationServer, TellsWhoIsConnected) {
   Fixture f(2, 1);
   net::HttpClient http("http://127.0.0.1:" + std::to_string(f.server->port()));
@@ -225,6 +230,7 @@ RoundModel wait(AggregationClient& client) {
   throw Error(ErrorCode::kDeadlineExceeded, "no model");
 }
 
+// FL-4.3
 TEST(AggregationClient, TrainsRoundsWithOthers) {
   constexpr int kClients = 5;
   constexpr int kRounds = 4;
@@ -257,6 +263,7 @@ TEST(AggregationClient, TrainsRoundsWithOthers) {
   EXPECT_EQ(f.reports.back().clients.size(), static_cast<std::size_t>(kClients));
 }
 
+// FL-2.2
 TEST(AggregationClient, ComesBackUnderItsNameAndIsCountedOnce) {
   Fixture f(2, 2);
   AggregationClient a(f.client("a"));
@@ -275,6 +282,7 @@ TEST(AggregationClient, ComesBackUnderItsNameAndIsCountedOnce) {
   EXPECT_EQ(wait(twin).round, 1);
 }
 
+// FL-4.2
 TEST(AggregationClient, SendsAgainToAServerThatComesBack) {
   auto f = std::make_unique<Fixture>(2, 1);
   const std::uint16_t port = f->server->port();
@@ -294,6 +302,53 @@ TEST(AggregationClient, SendsAgainToAServerThatComesBack) {
   EXPECT_EQ(a.reconnects(), 1u);
 }
 
+// FL-4.2
+TEST(AggregationClient, TakesTheRoundsOfAServerThatBeganAgain) {
+  auto f = std::make_unique<Fixture>(2, 3);
+  const std::uint16_t port = f->server->port();
+  AggregationClient a(f->client("a"));
+  a.connect();
+  {
+    AggregationClient b(f->client("b"));
+    b.connect();
+    a.submit(1, {fp64({1}, {1})});
+    b.submit(1, {fp64({1}, {3})});
+    EXPECT_EQ(wait(a).round, 1);
+  }
+  a.submit(1, {fp64({1}, {7})});  // for round 2, which this server never ends
+  f.reset();
+  AggregationServerOptions o;
+  o.server.port = port;
+  Fixture again(1, 2, std::move(o));
+  RoundModel model = wait(a);
+  EXPECT_EQ(model.round, 1);
+  EXPECT_THAT(doubles(model.weights.front()), testing::ElementsAre(7.0));
+  a.submit(1, {fp64({1}, {8})});
+  model = wait(a);
+  EXPECT_EQ(model.round, 2);
+  EXPECT_TRUE(model.last);
+}
+
+// FL-2.5
+TEST(AggregationServer, SendsAModelOnceOverAConnection) {
+  Fixture f(1, 3);
+  RawPeer a(f.url());
+  a.send(R"({"type": "subscribe", "client_id": "a", "round_number": 0})");
+  a.receive();
+  const std::string update =
+      R"({"type": "update_weight", "client": "a", "data": {"num_samples": 1, "weights": [[1]]}, )";
+  a.send(update + R"("round_number": 1})");
+  EXPECT_THAT(a.receive(), testing::HasSubstr(R"("round_number": 1, "weights")"));
+  a.send(update + R"("round_number": 1})");  // late, and what it would be told it has been told
+  a.send(update + R"("round_number": 2})");
+  EXPECT_THAT(a.receive(), testing::HasSubstr(R"("round_number": 2, "weights")"));
+  RawPeer back(f.url());
+  back.send(R"({"type": "subscribe", "client_id": "a", "round_number": 1})");
+  back.receive();
+  EXPECT_THAT(back.receive(), testing::HasSubstr(R"("round_number": 2, "weights")"));
+}
+
+// FL-2.3
 TEST(AggregationClient, LearnsWhyItsUpdateDoesNotCount) {
   Fixture f(2, 1);
   AggregationClient a(f.client("a")), b(f.client("b"));
@@ -309,6 +364,7 @@ TEST(AggregationClient, LearnsWhyItsUpdateDoesNotCount) {
   EXPECT_EQ(b.take_refusal(), "");
 }
 
+// FL-1.5
 TEST(AggregationClient, IsToldWhenTheJobFails) {
   AggregationServerOptions o;
   o.factory = [] {
@@ -330,6 +386,7 @@ TEST(AggregationClient, IsToldWhenTheJobFails) {
   EXPECT_THAT(f.server->failure(), testing::HasSubstr("round 1"));
 }
 
+// FL-4.4
 TEST(AggregationClient, SaysWhatIsWrongWithTheAddress) {
   Fixture f(1, 1);
   ClientOptions o = f.client("a");
@@ -347,6 +404,7 @@ TEST(AggregationClient, SaysWhatIsWrongWithTheAddress) {
   EXPECT_THROW(nobody.connect(), Error);
 }
 
+// FL-2.4
 TEST(AggregationServer, TheDeadlineEndsARoundThatADeadClientHoldsUp) {
   AggregationServerOptions o;
   o.rounds.round_deadline = milliseconds(300);
@@ -363,6 +421,7 @@ TEST(AggregationServer, TheDeadlineEndsARoundThatADeadClientHoldsUp) {
   EXPECT_TRUE(f.reports[0].by_deadline);
 }
 
+// FL-3.5
 TEST(AggregationServer, CarriesLargeModels) {
   Fixture f(2, 1);
   std::vector<double> values(200'000);

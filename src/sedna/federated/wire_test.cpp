@@ -23,6 +23,7 @@ Frame parse(std::string_view text) {
   return std::move(*frame);
 }
 
+// FL-3.1
 TEST(FederatedWire, ReadsAnUpdateAsUpstreamSendsIt) {
   const Frame frame = parse(R"({"type": "update_weight", "client": "train-0", "data": {"num_samples": 10, "weights": )"
                             R"([[[2.0, 2.5], [-3.0, 1]], [11, 12], 6.0]}, "job_name": "surface"})");
@@ -38,6 +39,7 @@ TEST(FederatedWire, ReadsAnUpdateAsUpstreamSendsIt) {
   EXPECT_TRUE((*frame.weights)[2].shape.empty());
 }
 
+// FL-3.1
 TEST(FederatedWire, ReadsDataThatComesBeforeTheType) {
   const Frame frame = parse(R"({"data": {"weights": [[1]], "num_samples": "7"}, "type": "update_weight"})");
   EXPECT_EQ(samples_of(frame), 7);
@@ -45,6 +47,7 @@ TEST(FederatedWire, ReadsDataThatComesBeforeTheType) {
   EXPECT_THAT(doubles(frame.weights->front()), testing::ElementsAre(1.0));
 }
 
+// FL-3.2
 TEST(FederatedWire, SaysWhyAMessageIsNoUpdate) {
   const auto why = [](std::string_view data) {
     const Frame frame = parse(R"({"type": "update_weight", "data": )" + std::string(data) + "}");
@@ -59,6 +62,7 @@ TEST(FederatedWire, SaysWhyAMessageIsNoUpdate) {
   EXPECT_EQ(why(R"({"weights": [], "num_samples": 1})"), "");
 }
 
+// FL-3.2
 TEST(FederatedWire, RefusesWhatIsNoObject) {
   for (const char* text : {"not json", "\"text\"", "[1]", "{\"type\": \"x\"", "{\"type\": \"x\"} y", "",
                            R"({"type": "update_weight", "data": {"weights": [[1, 2})"}) {
@@ -67,6 +71,7 @@ TEST(FederatedWire, RefusesWhatIsNoObject) {
   EXPECT_FALSE(parse_frame(R"({"type": "hello", "data": 1})", 5));
 }
 
+// FL-3.2
 TEST(FederatedWire, ReadsNotANumberForTheCheckToRefuse) {
   const Frame frame =
       parse(R"({"type": "update_weight", "data": {"num_samples": 1, "weights": [[1, NaN], Infinity]}})");
@@ -75,6 +80,7 @@ TEST(FederatedWire, ReadsNotANumberForTheCheckToRefuse) {
   EXPECT_FALSE(check_update(Update{"a", 1, *frame.weights}, Manifest()));
 }
 
+// FL-3.1
 TEST(FederatedWire, WritesAModelAsUpstreamDoes) {
   const Frame update = parse(
       R"({"type": "update_weight", "client": "b", "data": {"num_samples": 1, "weights": [[3]]}, "job_name": "j"})");
@@ -91,6 +97,7 @@ TEST(FederatedWire, WritesAModelAsUpstreamDoes) {
             R"("exit_flag": "ok"}, "job_name": "j", "round_number": 1})");
 }
 
+// FL-3.1
 TEST(FederatedWire, WritesWhatClientsSend) {
   EXPECT_EQ(write_subscribe("train-0", std::nullopt), R"({"type": "subscribe", "client_id": "train-0"})");
   EXPECT_EQ(write_subscribe("a", 3), R"({"type": "subscribe", "client_id": "a", "round_number": 3})");
@@ -103,6 +110,7 @@ TEST(FederatedWire, WritesWhatClientsSend) {
   EXPECT_EQ(integer_member(back.members, "round_number"), 4);
 }
 
+// FL-3.1
 TEST(FederatedWire, CarriesEveryDoubleThereAndBack) {
   const std::vector<double> values = {0.1, -0.0, 5e-324, 1.7976931348623157e308, 1.0 / 3, 123456789.123456789, 1e16};
   Aggregate model;

@@ -85,7 +85,7 @@ Task<Response> say_plain(Request& request) {
   co_return Response::json(200, "\"plain " + std::string(request.body.text()) + "\"");
 }
 
-// FL-2.6
+// FL-3.4
 TEST(WebSockets, APathMayAnswerPlainRequestsToo) {
   TestServer server;
   RouteOptions options;
