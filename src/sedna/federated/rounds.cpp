@@ -38,6 +38,8 @@ void RoundMachine::leave(const std::string& client, Connection connection, bool 
   if (it == clients_.end() || it->second.connection != connection) return;
   last_event_ = last_leave_ = now;
   it->second.connection.reset();
+  // Who has brought nothing leaves nothing behind: names come from outside, and there is no end to them.
+  if (!it->second.samples) clients_.erase(it);
   if (phase_ == Phase::kClosing) {
     if (clean) owed_.erase(client);
     if (!clean) owed_.insert(client);

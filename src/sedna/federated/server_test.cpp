@@ -2,6 +2,7 @@
 #include "sedna/federated/server.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -81,6 +82,7 @@ struct Fixture {
     o.on_round = [this](const RoundReport& report) {
       const std::lock_guard lock(mutex);
       reports.push_back(report);
+      told.notify_all();
     };
     server = std::make_unique<AggregationServer>(std::move(o), registry);
     server->start();
@@ -95,7 +97,15 @@ struct Fixture {
     return o;
   }
   metrics::Registry registry;
+  /// The first `count` reports; clients have a model a moment before its report comes.
+  std::vector<RoundReport> wait_for_reports(std::size_t count) {
+    std::unique_lock lock(mutex);
+    told.wait_for(lock, seconds(10), [&] { return reports.size() >= count; });
+    return reports;
+  }
+
   std::mutex mutex;
+  std::condition_variable told;
   std::vector<RoundReport> reports;
   std::unique_ptr<AggregationServer> server;
 };
@@ -259,8 +269,9 @@ TEST(AggregationClient, TrainsRoundsWithOthers) {
   for (const auto& w : finals) EXPECT_NEAR(w[0], 40.0 / 15 + 4, 1e-12);
   EXPECT_TRUE(f.server->wait_for(seconds(5)));
   EXPECT_EQ(f.server->failure(), "");
-  ASSERT_EQ(f.reports.size(), static_cast<std::size_t>(kRounds));
-  EXPECT_EQ(f.reports.back().clients.size(), static_cast<std::size_t>(kClients));
+  const auto reports = f.wait_for_reports(kRounds);
+  ASSERT_EQ(reports.size(), static_cast<std::size_t>(kRounds));
+  EXPECT_EQ(reports.back().clients.size(), static_cast<std::size_t>(kClients));
 }
 
 // FL-2.2
@@ -416,9 +427,9 @@ TEST(AggregationServer, TheDeadlineEndsARoundThatADeadClientHoldsUp) {
   dead.receive();
   a.submit(1, {fp64({1}, {5})});
   EXPECT_THAT(doubles(wait(a).weights.front()), testing::ElementsAre(5.0));
-  const std::lock_guard lock(f.mutex);
-  ASSERT_EQ(f.reports.size(), 1u);
-  EXPECT_TRUE(f.reports[0].by_deadline);
+  const auto reports = f.wait_for_reports(1);
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_TRUE(reports[0].by_deadline);
 }
 
 // FL-3.5

@@ -70,9 +70,9 @@ def test_a_signal_ends_the_native_aggregator(tmp_path: Path) -> None:
 # FL-4.6
 def test_a_token_stands_for_one_client(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
-    tokens.write_text("a:secret-of-a\nb:secret-of-b\n")
+    tokens.write_text("a:the-secret-of-client-a\nb:the-secret-of-client-b\n")
     tokens.chmod(0o600)
-    (tmp_path / "a.token").write_text("secret-of-a\n")
+    (tmp_path / "a.token").write_text("the-secret-of-client-a\n")
     with sedna_worker("aggregate", "--port", "0", "--token-file", str(tokens)) as server:
         nobody = client(server.port, "a", tmp_path, 0, 1)
         assert "refused with status 401" in nobody.communicate(timeout=60)[0]
