@@ -238,7 +238,7 @@ Result<Bytes> pack_strings(std::span<const std::byte> data, const Descr& d, std:
 Result<Tensor> parse_npy(const Bytes& file, const NpzLimits& limits) {
   const std::string_view text = file.text();
   if (!text.starts_with("\x93NUMPY") || text.size() < 10) return bad("is not a .npy file", "");
-  const int version = text[6];
+  const int version = static_cast<unsigned char>(text[6]);
   const auto byte_at = [text](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };
   std::size_t start = 10;
   std::size_t length = byte_at(8) | byte_at(9) << 8;
