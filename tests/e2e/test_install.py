@@ -46,7 +46,7 @@ def wheel(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q",
-         "-C", "cmake.define.SEDNA_WERROR=ON", "-w", str(out), str(ROOT)],
+         "--config-settings=cmake.define.SEDNA_WERROR=ON", "-w", str(out), str(ROOT)],
         capture_output=True, text=True, timeout=1500,
         env={**os.environ, "CMAKE_CXX_COMPILER_LAUNCHER": "ccache", "CXX": "clang++-19", "CCACHE_NOHASHDIR": "1"},
     )
