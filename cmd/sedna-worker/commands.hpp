@@ -19,6 +19,7 @@ inline constexpr int kExitFailure = 1;  ///< something outside is wrong: a file,
 inline constexpr int kExitUsage = 2;    ///< the command line is wrong
 inline constexpr int kExitInterrupted = 130;
 
+void add_aggregate(CLI::App& program, Action& action);
 void add_infer(CLI::App& program, Action& action);
 void add_edge(CLI::App& program, Action& action);
 void add_calibrate(CLI::App& program, Action& action);

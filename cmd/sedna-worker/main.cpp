@@ -11,12 +11,14 @@
 int main(int argc, char** argv) {
   using namespace sedna;
   CLI::App program(
-      "Sedna worker: the cloud or edge side of joint inference, without user code.\n"
+      "Sedna worker: the cloud or edge side of joint inference, or the aggregator of a federated job, without user "
+      "code.\n"
       "Exit codes: 0 done or stopped by a signal; 1 a file, port, peer or variable is wrong; 2 a flag is wrong.",
       "sedna-worker");
   program.require_subcommand(1);
   program.set_version_flag("--version", "sedna-worker 0.1.0");
   worker_program::Action action;
+  worker_program::add_aggregate(program, action);
   worker_program::add_infer(program, action);
   worker_program::add_edge(program, action);
   worker_program::add_calibrate(program, action);
@@ -24,7 +26,8 @@ int main(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {
     if (argc > 1 && argv[1][0] != '-' && program.get_subcommands().empty()) {
-      std::fprintf(stderr, "sedna-worker: no command '%s'; there are infer, edge and calibrate (--help)\n", argv[1]);
+      std::fprintf(stderr, "sedna-worker: no command '%s'; there are infer, edge, calibrate and aggregate (--help)\n",
+                   argv[1]);
       return worker_program::kExitUsage;
     }
     return program.exit(error) == 0 ? worker_program::kExitOk : worker_program::kExitUsage;

@@ -12,12 +12,10 @@ from typing import Optional, Sequence
 
 _FEATURES = {
     "sedna.core.incremental_learning": "incremental learning",
-    "sedna.core.federated_learning": "federated learning",
     "sedna.core.lifelong_learning": "lifelong learning",
     "sedna.core.multi_edge_inference": "multi-edge inference",
-    "sedna.algorithms.aggregation": "federated learning",
-    "sedna.algorithms.client_choose": "federated learning",
-    "sedna.algorithms.transmitter": "federated learning",
+    "sedna.algorithms.client_choose": "federated learning's second interface",
+    "sedna.algorithms.transmitter": "federated learning's second interface",
     "sedna.algorithms.knowledge_management": "lifelong learning",
     "sedna.algorithms.multi_task_learning": "lifelong learning",
     "sedna.algorithms.seen_task_learning": "lifelong learning",
@@ -28,7 +26,6 @@ _FEATURES = {
     "sedna.algorithms.reid": "multi-edge inference",
     "sedna.service.multi_edge_inference": "multi-edge inference",
     "sedna.service.run_kb": "lifelong learning",
-    "sedna.service.server.aggregation": "federated learning",
     "sedna.service.server.knowledgeBase": "lifelong learning",
     "sedna.datasources.kafka": "multi-edge inference",
     "sedna.datasources.obs": "multi-edge inference",

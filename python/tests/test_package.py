@@ -40,11 +40,11 @@ def test_import_is_light() -> None:
 
 @pytest.mark.parametrize("statement", [
     "import sedna.core.incremental_learning",
-    "from sedna.core.federated_learning import FederatedLearning",
+    "from sedna.core.federated_learning import FederatedLearningV2",
     "from sedna.core.lifelong_learning import LifelongLearning",
     "import sedna.core.multi_edge_inference.components.detector",
-    "from sedna.algorithms.aggregation import FedAvg",
-    "from sedna.service.server import AggregationServer",
+    "from sedna.algorithms.transmitter import WSTransmitter",
+    "from sedna.service.server import AggregationServerV2",
     "from sedna.service.client import KBClient",
     "from sedna.core.base import ModelLoadingThread",
 ])

@@ -33,6 +33,7 @@ FILES: Dict[str, Any] = {
         "parse", "parse with func", "several files", "bytes not utf-8", "registered*", "no data_type", "BaseDataSource*"}),
     "csv_data_parse": ("CSVDataParse", 58, {"parse", "parse a row", "func drops*", "missing file", "no files", "parse_json"}),
     "json_data_parse": ("JSONDataParse", 3, {"parse", "initial", "JsonlDataParse, JSONMetaDataParse"}),
+    "fed_avg": ("FedAvg", 62, {"aggregate*", "initial state"}),
     "json_data_parse_0_6": ("ianvs-0.6.0.1/JSONDataParse", 14, {"parse", "initial", "JsonlDataParse*", "JSONMetaDataParse"}),
 }
 HEM = {"Threshold": ("Threshold", 263), "CrossEntropy": ("CrossEntropy", 159), "IBT": ("IBT", 294), "Random": ("Random", 55),

@@ -141,9 +141,6 @@ def test_base_config_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_class_factory_lookup(row: Dict[str, Any]) -> None:
     import sedna  # noqa: F401  (registers the presets)
 
-    if row["args"][0] == "aggregation":
-        assert not ClassFactory.is_exists("aggregation")  # federated learning is not part of this build
-        return
     if row["call"] == "is_exists":
         assert ClassFactory.is_exists(*row["args"]) == row["result"]
     elif row["error"]:

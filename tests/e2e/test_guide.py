@@ -1,4 +1,4 @@
-"""docs/joint-inference.md says what the program says: its flags, variables and metrics."""
+"""The guides, docs/joint-inference.md and docs/federated-learning.md, say what the program says: flags, variables, metrics."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ import pytest
 from processes import ROOT, WORKER
 
 GUIDE = (ROOT / "docs" / "joint-inference.md").read_text(encoding="utf-8")
+FEDERATED = (ROOT / "docs" / "federated-learning.md").read_text(encoding="utf-8")
 
 
-def section(heading: str) -> str:
+def section(heading: str, guide: str = GUIDE) -> str:
     """The text from a heading to the next of its level or above."""
     level = heading.split(" ")[0]
-    found = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{len(level)}}} |\Z)", GUIDE, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{len(level)}}} |\Z)", guide, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]
 
 
 @pytest.mark.parametrize(("command", "heading"), [
     ("infer", "### infer: the cloud side"), ("edge", "### edge: the edge side"), ("calibrate", "### calibrate: the threshold"),
+    ("aggregate", "## Flags"),
 ])
 # JI-8.8
 def test_the_flags_are_those_of_help(command: str, heading: str) -> None:
     said = subprocess.run([str(WORKER), command, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
     flags = set(re.findall(r"^  (--[a-z-]+)", said, re.MULTILINE)) - {"--help"}
-    table = "\n".join(line for line in section(heading).splitlines() if line.startswith("| "))
+    guide = FEDERATED if command == "aggregate" else GUIDE
+    table = "\n".join(line for line in section(heading, guide).splitlines() if line.startswith("| "))
     assert set(re.findall(r"`(--[a-z-]+)", table)) == flags
 
 
 # JI-8.8
 def test_every_variable_that_is_read_is_in_the_guide() -> None:
-    listed = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", section("## Environment") + section("## ONNX Runtime")))
+    sections = section("## Environment") + section("## ONNX Runtime") + section("## Environment", FEDERATED)
+    listed = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", sections))
     read: set[str] = set()
     sources = [p for folder in ("src", "cmd", "python/src", "python/sedna") for p in (ROOT / folder).glob("**/*.*")]
     call = r"(?:get|get_or|get_flag|get_integer|get_number|getenv|get_parameters|_port|_Env|environ\.get)"

@@ -60,7 +60,7 @@ CALIBRATE = ["calibrate", "--model", "small=edge.onnx", "--data", "npz:good.npz"
     ("arguments", "status", "said"),
     [
         ([], 2, "subcommand"),
-        (["serve"], 2, "no command 'serve'; there are infer, edge and calibrate"),
+        (["serve"], 2, "no command 'serve'; there are infer, edge, calibrate and aggregate"),
         (["infer", "--modle", "x"], 2, "--modle"),
         (["infer"], 2, "--model NAME=FILE.onnx"),
         (["infer", "--model", "big="], 2, "expected NAME=FILE.onnx, got 'big='"),

@@ -1,5 +1,5 @@
 """Preset algorithms, registered in ClassFactory by import."""
 
-from sedna.algorithms import hard_example_mining
+from sedna.algorithms import aggregation, hard_example_mining
 
-__all__ = ["hard_example_mining"]
+__all__ = ["aggregation", "hard_example_mining"]

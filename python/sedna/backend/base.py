@@ -166,12 +166,18 @@ class BackendBase:
             load(**extra)
 
     def set_weights(self, weights: Any) -> None:
-        """Frameworks that have weights override this."""
-        raise NotImplementedError
+        """The estimator's own ``set_weights``."""
+        method = getattr(self.instantiate(), "set_weights", None)
+        if not callable(method):
+            raise NotImplementedError(f"{type(self.estimator).__name__} has no set_weights method")
+        method(weights)
 
     def get_weights(self) -> Any:
-        """Frameworks that have weights override this."""
-        raise NotImplementedError
+        """The estimator's own ``get_weights``."""
+        method = getattr(self.instantiate(), "get_weights", None)
+        if not callable(method):
+            raise NotImplementedError(f"{type(self.estimator).__name__} has no get_weights method")
+        return method()
 
 
 def _by_keyword(parameter: inspect.Parameter) -> bool:

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "sedna/base/log.hpp"
+#include "sedna/net/http_parse.hpp"
 #include "sedna/serve/connection.hpp"
 #include "sedna/serve/streamed_body.hpp"
 #include "sedna/serve/trace.hpp"
@@ -172,7 +173,8 @@ net::Task<void> Connection::serve_one() {
   request_.path.swap(head_.path);
   request_.target.swap(head_.target);
   request_.headers = std::move(head_.headers);
-  if (route->websocket) {
+  const bool upgrades = net::has_token(request_.headers.get("Upgrade"), "websocket");
+  if (route->websocket && (upgrades || !route->handler)) {
     co_await run_websocket(*route);
     co_return;
   }

@@ -130,7 +130,9 @@ void Server::route(std::string method, std::string pattern, Handler handler, Rou
 void Server::websocket(std::string pattern, WebSocketHandler handler, RouteOptions options) {
   const std::lock_guard lock(impl_->mutex);
   SEDNA_CHECK(!impl_->started);
-  add_route(*impl_->core, "GET", std::move(pattern), std::move(options)).websocket = std::move(handler);
+  Route& route = add_route(*impl_->core, "GET", std::move(pattern), std::move(options));
+  route.websocket = std::move(handler);
+  route.handler = route.options.without_upgrade;
 }
 
 void Server::Impl::add_builtin_routes() {

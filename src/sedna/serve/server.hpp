@@ -109,6 +109,7 @@ struct RouteOptions {
   std::optional<SteadyClock::duration> deadline;  ///< instead of the server's
   std::optional<SteadyClock::duration>
       websocket_idle;       ///< without a byte (pings count) a WebSocket is dropped; 0: never
+  Handler without_upgrade;  ///< answers plain GETs of a WebSocket's path; without it they are told to upgrade (426)
   std::string metric_name;  ///< label `route`; the pattern when empty
   /// Name of a request header whose value is an offset into the body (Inference-Header-Content-Length): the body is
   /// placed so that this byte is 64-byte aligned instead of the first one, and tensors behind a JSON part are used in

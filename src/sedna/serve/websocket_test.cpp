@@ -81,6 +81,25 @@ TEST(WebSockets, PlainRequestsAreToldToUpgrade) {
             4);
 }
 
+Task<Response> say_plain(Request& request) {
+  co_return Response::json(200, "\"plain " + std::string(request.body.text()) + "\"");
+}
+
+// FL-3.4
+TEST(WebSockets, APathMayAnswerPlainRequestsToo) {
+  TestServer server;
+  RouteOptions options;
+  options.without_upgrade = say_plain;
+  server->websocket("/ws", echo_socket, options);
+  server->start();
+  RawClient client(server->port());
+  const auto answer = client.ask("GET /ws HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "\"plain body\"");
+  EXPECT_EQ(run_client(talk("ws://127.0.0.1:" + std::to_string(server->port()) + "/ws", 10)),
+            "message 0;message 1;message 2;binary 10");
+}
+
 Task<std::uint16_t> stay(std::string url, std::atomic<bool>* up) {
   net::WebSocketOptions options;
   auto socket =

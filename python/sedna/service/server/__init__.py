@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sedna._absent import missing
+from sedna.service.server.aggregation import AggregationServer
 from sedna.service.server.inference import InferenceServer
 
-__all__ = ["InferenceServer"]
+__all__ = ["AggregationServer", "InferenceServer"]
 
-_ABSENT = {"AggregationServer": "federated learning", "AggregationServerV2": "federated learning"}
+_ABSENT = {"AggregationServerV2": "federated learning's second interface"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,142 @@
+// sedna-worker aggregate: the aggregation server of a federated job, without Python.
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "sedna/base/log.hpp"
+#include "sedna/base/metrics.hpp"
+#include "sedna/federated/server.hpp"
+#include "sedna/worker/context.hpp"
+
+#include "commands.hpp"
+#include "signals.hpp"
+
+namespace sedna::worker_program {
+
+namespace {
+
+struct AggregateFlags {
+  std::string aggregation = "FedAvg";
+  std::string host;
+  int port = -1;
+  int participants = 0, rounds = 0, min_updates = 1;
+  double round_deadline_s = 3600, idle_limit_s = 86400;
+  std::size_t max_message_mb = 1024;
+  std::string tls_cert, tls_key, tls_client_ca, token_file;
+  bool plaintext = false;
+};
+
+SteadyClock::duration seconds_of(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+federated::AggregationServerOptions server_options(const AggregateFlags& flags, const worker::Context& context) {
+  federated::AggregationServerOptions o;
+  const bool plaintext_pod = context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
+  o.aggregation = flags.aggregation;
+  o.server.host =
+      !flags.host.empty() ? flags.host : context.get_or("AGG_BIND_IP", plaintext_pod ? "0.0.0.0" : "127.0.0.1");
+  o.server.port = flags.port >= 0 ? static_cast<std::uint16_t>(flags.port)
+                                  : static_cast<std::uint16_t>(context.get_integer("AGG_BIND_PORT", 7363, 0, 65535));
+  o.server.tls.cert_file = flags.tls_cert;
+  o.server.tls.key_file = flags.tls_key;
+  o.server.tls.client_ca_file = flags.tls_client_ca;
+  o.server.token_file = flags.token_file;
+  o.server.plaintext_beyond_loopback = flags.plaintext || plaintext_pod;
+  o.server.access_log = false;
+  o.server.drain_timeout = std::chrono::seconds(5);
+  constexpr std::int64_t kMany = 1'000'000;
+  o.rounds.participants = static_cast<std::size_t>(
+      flags.participants > 0 ? flags.participants : context.get_integer("PARTICIPANTS_COUNT", 1, 1, kMany));
+  o.rounds.exit_round = flags.rounds > 0 ? flags.rounds : context.get_integer("EXIT_ROUND", 1, 1, kMany);
+  o.rounds.min_updates = static_cast<std::size_t>(flags.min_updates);
+  o.rounds.round_deadline = seconds_of(flags.round_deadline_s);
+  o.rounds.idle_limit = seconds_of(flags.idle_limit_s);
+  o.max_message = flags.max_message_mb << 20;
+  o.on_round = [](const federated::RoundReport& r) {
+    // A line that scripts read, as the demo does.
+    std::printf("ROUND %lld updates=%zu clients=%zu samples=%.17g seconds=%.6f bytes_received=%llu bytes_sent=%llu%s\n",
+                static_cast<long long>(r.round), r.clients.size(), r.connected, r.total_weight, r.seconds,
+                static_cast<unsigned long long>(r.bytes_received), static_cast<unsigned long long>(r.bytes_sent),
+                r.by_deadline ? " by=deadline" : "");
+    std::fflush(stdout);
+  };
+  return o;
+}
+
+/// A stop signal that has come within the time given, or 0.
+int stop_signal_within(long milliseconds) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  const timespec timeout{0, milliseconds * 1'000'000};
+  const int signal = sigtimedwait(&set, nullptr, &timeout);
+  return signal > 0 ? signal : 0;
+}
+
+int run_aggregate(const AggregateFlags& flags) {
+  block_stop_signals();
+  const auto context = worker::Context::from_environment();
+  metrics::Registry registry;
+  federated::AggregationServer server(server_options(flags, context), registry);
+  server.start();
+  std::printf("READY %s/%s\n", server.origin().c_str(), flags.aggregation.c_str());
+  std::fflush(stdout);
+  // Two things to wait for, a signal and the end of the job, and no call that waits for both.
+  constexpr long kTurn = 100;
+  while (!server.wait_for(SteadyClock::duration::zero())) {
+    if (const int signal = stop_signal_within(kTurn)) {
+      log::info("stopping", {{"signal", signal}, {"rounds", server.rounds()}});
+      server.stop();
+      return kExitOk;
+    }
+  }
+  const std::string failure = server.failure();
+  server.stop();
+  if (!failure.empty()) throw Error(ErrorCode::kAborted, failure);
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_aggregate(CLI::App& program, Action& action) {
+  auto flags = std::make_shared<AggregateFlags>();
+  CLI::App* cmd = program.add_subcommand(
+      "aggregate",
+      "Aggregates a federated job: upstream's WebSocket protocol on ws://HOST:PORT/<aggregation>, FedAvg streaming.\n"
+      "Prints 'READY <origin>/<aggregation>', then 'ROUND <n> ...' for each round; ends when the last round's clients\n"
+      "have gone (exit code 0), or when the job fails (1, with the reason).\n\n"
+      "Environment, where a flag is not given: AGG_BIND_IP, AGG_BIND_PORT, PARTICIPANTS_COUNT, EXIT_ROUND,\n"
+      "SEDNA_SERVE_PLAINTEXT=1 (plain HTTP on every address is meant, as in Pods), LOG_LEVEL, SEDNA_LOG_FORMAT.\n\n"
+      "Example: sedna-worker aggregate --participants 3 --rounds 10\n"
+      "         curl http://127.0.0.1:7363/FedAvg   # who is connected");
+  cmd->add_option("--aggregation", flags->aggregation, "The path that clients connect to; the rule is FedAvg");
+  cmd->add_option("--participants", flags->participants, "Updates that close a round (1)")
+      ->check(CLI::Range(1, 1000000));
+  cmd->add_option("--rounds", flags->rounds, "Rounds of the job (1)")->check(CLI::Range(1, 1000000));
+  cmd->add_option("--round-deadline", flags->round_deadline_s,
+                  "Seconds from a round's first update until it closes with what there is")
+      ->check(CLI::Range(0.001, 1e7));
+  cmd->add_option("--min-updates", flags->min_updates, "Fewer at the deadline: the round begins again (3 times)")
+      ->check(CLI::Range(1, 1000000));
+  cmd->add_option("--idle-limit", flags->idle_limit_s, "Seconds without any event after which the job fails")
+      ->check(CLI::Range(0.001, 1e7));
+  cmd->add_option("--max-message-mb", flags->max_message_mb, "Largest message")->check(CLI::Range(1, 65536));
+  cmd->add_option("--host", flags->host,
+                  "Address to bind (127.0.0.1); beyond loopback TLS and tokens are required, or --plaintext");
+  cmd->add_option("--port", flags->port, "Port; 0 takes a free one (7363)")->check(CLI::Range(0, 65535));
+  cmd->add_option("--tls-cert", flags->tls_cert, "Certificate chain (PEM)");
+  cmd->add_option("--tls-key", flags->tls_key, "Its private key (PEM)");
+  cmd->add_option("--tls-client-ca", flags->tls_client_ca, "Clients must show a certificate of this authority (PEM)");
+  cmd->add_option("--token-file", flags->token_file,
+                  "Bearer tokens, one name:token[:roles] a line, mode 0600; the name is the client's WORKER_NAME");
+  cmd->add_flag("--plaintext", flags->plaintext, "Serve beyond loopback without TLS and identity: this is meant");
+  cmd->callback([flags, &action] { action = [flags] { return run_aggregate(*flags); }; });
+}
+
+}  // namespace sedna::worker_program

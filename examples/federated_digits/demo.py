@@ -1,0 +1,224 @@
+"""Federated learning on real handwritten digits, from splitting the data to a table and a picture: ``script/demo federated``.
+
+Ten processes train a small network on digits that no other process sees, most of them knowing only a few classes; an
+aggregator averages their weights, round by round. Every figure is computed from what the processes said and left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WORKER = ROOT / "build" / "bin" / "sedna-worker"
+sys.path[:0] = [str(HERE), str(ROOT / "python")]
+
+import data  # noqa: E402
+from model import Network  # noqa: E402
+
+ROUND = re.compile(r"^ROUND (\d+) updates=(\d+) clients=(\d+) samples=\S+ seconds=(\S+) bytes_received=(\d+) bytes_sent=(\d+)")
+STALL_SECONDS = 120.0
+
+
+@dataclass
+class Run:
+    """What one federated job gave, round by round."""
+
+    accuracy: list[float] = field(default_factory=list)
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def follow(process: subprocess.Popen[str], name: str, lines: queue.Queue[tuple[str, str]]) -> None:
+    """Every line that a process prints, into the queue; at its end the exit code."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put((name, line.rstrip("\n")))
+    lines.put((name, f"EXIT {process.wait()}"))
+
+
+@contextlib.contextmanager
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    """Started processes are ended, whatever happens."""
+    started: list[subprocess.Popen[str]] = []
+    try:
+        yield started
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.terminate()
+        for process in started:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def federate(out: Path, clients: int, rounds: int, epochs: int, seed: int, aggregator: str) -> Run:
+    """Starts the aggregator and the clients, shows the rounds as they end, and waits for all to finish by themselves."""
+    port = free_port()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "LOG_LEVEL": "WARNING", "LC_SERVER": "",
+                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JOB_NAME": "digits", "BACKEND_TYPE": "SKLEARN"}
+    if aggregator == "native":
+        command = [str(WORKER), "aggregate", "--port", str(port), "--participants", str(clients), "--rounds", str(rounds)]
+    else:
+        command = [sys.executable, str(HERE / "aggregate.py")]
+    lines: queue.Queue[tuple[str, str]] = queue.Queue()
+    run = Run()
+    with processes() as started:
+        def start(name: str, arguments: list[str], **extra: str) -> None:
+            process = subprocess.Popen(arguments, env={**environment, **extra}, stdout=subprocess.PIPE,
+                                       stderr=(out / f"{name}.log").open("w"), text=True)
+            started.append(process)
+            threading.Thread(target=follow, args=(process, name, lines), daemon=True).start()
+
+        start("aggregator", command, AGG_BIND_PORT=str(port), exit_round=str(rounds), participants_count=str(clients))
+        for i in range(clients):
+            extra = {"TEST_SET": str(out / "test.npz")} if i == 0 else {}
+            folder = out / f"model-{i}"
+            folder.mkdir(exist_ok=True)
+            start(f"client-{i}", [sys.executable, str(HERE / "train.py")], AGG_PORT=str(port), WORKER_NAME=f"client-{i}",
+                  TRAIN_SET=str(out / f"client-{i}.npz"), EPOCHS=str(epochs), SEED=str(seed), MODEL_URL=str(folder),
+                  MODEL_NAME="model.npz", **extra)
+        begin = time.monotonic()
+        progress = Progress(rounds)
+        ends: dict[str, int] = {}
+        reports: dict[int, re.Match[str]] = {}
+        while len(ends) < len(started):
+            try:
+                name, line = lines.get(timeout=STALL_SECONDS)
+            except queue.Empty:
+                raise RuntimeError(f"nothing has happened for {STALL_SECONDS:.0f} s; see {out}/*.log") from None
+            if line.startswith("EXIT "):
+                ends[name] = int(line[5:])
+                if ends[name] != 0:
+                    raise RuntimeError(f"{name} ended with {ends[name]}; see {out}/{name}.log")
+            elif match := ROUND.match(line):
+                reports[int(match[1])] = match
+                run.bytes += int(match[5]) + int(match[6])
+            elif line.startswith("ACCURACY "):
+                run.accuracy.append(json.loads(line[9:])["accuracy"])
+            progress.show(run, reports)
+        run.seconds = time.monotonic() - begin
+    if len(run.accuracy) != rounds:
+        raise RuntimeError(f"{len(run.accuracy)} of {rounds} rounds were seen; see {out}/*.log")
+    return run
+
+
+class Progress:
+    """One line that is written over on a terminal; elsewhere a line for the first and for every tenth round."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds, self.told, self.begin = rounds, 0, time.monotonic()
+
+    def show(self, run: Run, reports: dict[int, re.Match[str]]) -> None:
+        # The aggregator and the client that tests tell of a round independently: it has ended when both have.
+        done = min(len(run.accuracy), max(reports, default=0))
+        for number in range(self.told + 1, done + 1):
+            text = (f"   round {number:>3}/{self.rounds}  {reports[number][2]} updates  accuracy "
+                    f"{run.accuracy[number - 1]:6.2%}  {run.bytes / 1e6:7.2f} MB  {time.monotonic() - self.begin:5.1f} s")
+            if sys.stdout.isatty():
+                print("\r" + text, end="\n" if number == self.rounds else "", flush=True)
+            elif number == 1 or number % 10 == 0 or number == self.rounds:
+                say(text)
+        self.told = max(self.told, done)
+
+
+def alone(out: Path, name: str, epochs: int, seed: int, test: tuple[np.ndarray, np.ndarray]) -> float:
+    """The accuracy of one network trained as long on the data of one file."""
+    with np.load(out / f"{name}.npz") as own:
+        holder = type("Data", (), {"x": own["x"], "y": own["y"]})
+    network = Network(seed)
+    network.train(holder, epochs=epochs)
+    return network.accuracy(*test)
+
+
+def picture(run: Run, own: list[float], together: float, alpha: float, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5), dpi=120)
+    rounds = np.arange(1, len(run.accuracy) + 1)
+    axes.plot(rounds, 100 * np.array(run.accuracy), color="#1f77b4", lw=2, label="FedAvg, the rounds' models")
+    axes.axhline(100 * together, color="#2ca02c", ls="--", label="all data in one place")
+    axes.axhline(100 * float(np.mean(own)), color="#d62728", ls="--", label="each client alone (mean)")
+    axes.set(xlabel="round", ylabel="accuracy on the test digits (%)", xlim=(0, len(run.accuracy) + 1), ylim=(0, 101),
+             title=f"{len(own)} clients, digits split by Dirichlet({alpha:g})")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="script/demo federated", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo" / "federated", help="where everything lands")
+    parser.add_argument("--clients", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=5, help="of local training in a round")
+    parser.add_argument("--alpha", type=float, default=0.1, help="of the Dirichlet split; small is uneven")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--aggregator", choices=["native", "python"], default="native",
+                        help="sedna-worker aggregate, or a script with AggregationServer")
+    args = parser.parse_args()
+
+    say(f"Splitting scikit-learn's digits among {args.clients} clients by Dirichlet({args.alpha:g}) (seed {args.seed})")
+    labels = data.write(args.out, args.clients, args.alpha, args.seed)
+    for i, own in enumerate(labels):
+        counts = np.bincount(own, minlength=10)
+        say(f"   client {i}: {len(own):>4} digits  " + " ".join(f"{d}×{c}" for d, c in enumerate(counts) if c))
+    say(f"FedAvg: {args.clients} training processes, one aggregator ({args.aggregator}), {args.rounds} rounds of "
+        f"{args.epochs} epochs")
+    run = federate(args.out, args.clients, args.rounds, args.epochs, args.seed, args.aggregator)
+
+    with np.load(args.out / "test.npz") as held_out:
+        test = (held_out["x"], held_out["y"])
+    epochs = args.rounds * args.epochs
+    own_accuracy = [alone(args.out, f"client-{i}", epochs, args.seed, test) for i in range(args.clients)]
+    together = alone(args.out, "all", epochs, args.seed, test)
+    path = args.out / "federated.png"
+    picture(run, own_accuracy, together, args.alpha, path)
+    ten = run.accuracy[min(9, len(run.accuracy) - 1)]
+    say(f"\n   {'':34}{'accuracy':>10}")
+    say(f"   {'each client alone, mean':34}{np.mean(own_accuracy):>10.2%}")
+    say(f"   {'the best client alone':34}{max(own_accuracy):>10.2%}")
+    say(f"   {f'FedAvg after {min(10, len(run.accuracy))} rounds':34}{ten:>10.2%}")
+    say(f"   {f'FedAvg after {len(run.accuracy)} rounds':34}{run.accuracy[-1]:>10.2%}")
+    say(f"   {'all data in one place':34}{together:>10.2%}")
+    say(f"\npicture: {path}")
+    say(f"RESULT federated algorithm=FedAvg rounds={len(run.accuracy)} accuracy={run.accuracy[-1]:.4f} "
+        f"seconds={run.seconds:.2f} bytes={run.bytes}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

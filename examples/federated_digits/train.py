@@ -1,0 +1,50 @@
+"""One client: trains on its own digits. What is Sedna here is what any script for upstream's library would have."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+from model import Network
+
+from sedna.core.federated_learning import FederatedLearning
+
+
+class Data(SimpleNamespace):
+    def __len__(self):
+        return len(self.x)
+
+
+def read(path):
+    with np.load(path) as data:
+        return Data(x=data["x"], y=data["y"])
+
+
+class Watched(Network):
+    """Says how good each round's model is; only one client has the test set."""
+
+    def __init__(self, test, seed):
+        super().__init__(seed)
+        self.test, self.rounds = test, 0
+
+    def set_weights(self, weights):
+        super().set_weights(weights)
+        self.rounds += 1
+        line = {"round": self.rounds, "accuracy": self.accuracy(self.test.x, self.test.y)}
+        print("ACCURACY", json.dumps(line), flush=True)
+
+
+def main():
+    seed = int(os.environ.get("SEED", "0"))
+    test = os.environ.get("TEST_SET")
+    network = Watched(read(test), seed) if test else Network(seed)
+    job = FederatedLearning(estimator=network, aggregation="FedAvg")
+    job.train(read(os.environ["TRAIN_SET"]), epochs=int(os.environ.get("EPOCHS", "5")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+// How the updates of one round become one model: the face that every rule has, in the shape of Google's
+// CheckpointAggregator (create, accumulate, merge, report). Called by the round machine; implemented by the weighted
+// mean and, around user code, by CollectedUpdates.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sedna/base/result.hpp"
+#include "sedna/tensor/tensor.hpp"
+
+namespace sedna::federated {
+
+/// A model's parameters in their order.
+using Weights = std::vector<tensor::Tensor>;
+
+/// What one client brings to a round.
+struct Update {
+  std::string client;
+  double weight = 0;  ///< its number of samples
+  Weights weights;
+};
+
+/// Names (where tensors have them), dtypes and shapes that all updates of a job share: the first accepted one sets it.
+struct Manifest {
+  struct Entry {
+    std::string name;
+    tensor::DType dtype = tensor::DType::kFp64;
+    tensor::Shape shape;
+  };
+  std::vector<Entry> tensors;
+  bool set = false;
+
+  static Manifest of(const Weights& weights);
+  /// "weights[2] 'bias'": how an error names a tensor.
+  static std::string label(std::size_t index, const std::string& name);
+};
+
+/// The largest |weight * value| that is accepted: sums of a million such updates stay finite.
+inline constexpr double kMaxProduct = 1e300;
+
+/// Checks everything that can be wrong with an update before it touches a sum: tensor count, dtypes (FP32, FP64),
+/// shapes against `manifest` where it is set, byte lengths, a weight above 0 and finite, values finite. The error names
+/// the tensor ("weights[2]") and the reason. One pass over the values.
+Result<void> check_update(const Update& update, const Manifest& manifest);
+
+struct Aggregate {
+  Weights weights;
+  double total_weight = 0;
+  bool none = false;  ///< the rule gave no model (upstream's rules of the second kind do): written as null
+};
+
+/// One round's sum. Not thread-safe.
+class Aggregation {
+ public:
+  virtual ~Aggregation() = default;
+  /// Adds an update that check_update() has passed.
+  virtual void accumulate(Update update) = 0;
+  virtual std::size_t count() const = 0;
+  virtual double total_weight() const = 0;
+  /// The round's model. At least one update has been added. May throw Error (user code).
+  virtual Aggregate report() = 0;
+};
+
+/// Makes the empty sum of a new round.
+using AggregationFactory = std::function<std::unique_ptr<Aggregation>()>;
+
+/// User code as a rule: keeps the round's updates, in order of arrival, and hands them over at its end.
+class CollectedUpdates final : public Aggregation {
+ public:
+  using Rule = std::function<Aggregate(std::vector<Update>)>;
+  explicit CollectedUpdates(Rule rule) : rule_(std::move(rule)) {}
+  void accumulate(Update update) override;
+  std::size_t count() const override { return updates_.size(); }
+  double total_weight() const override;
+  Aggregate report() override { return rule_(std::move(updates_)); }
+
+ private:
+  Rule rule_;
+  std::vector<Update> updates_;
+};
+
+}  // namespace sedna::federated

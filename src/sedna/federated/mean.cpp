@@ -1,0 +1,133 @@
+#include "sedna/federated/mean.hpp"
+
+#include <bit>
+#include <cmath>
+#include <utility>
+
+#include "sedna/base/buffer.hpp"
+
+namespace sedna::federated {
+
+using tensor::DType;
+using tensor::Tensor;
+
+namespace {
+
+/// (high, low) += value, exactly but for the last bits of low (Knuth's two-sum).
+inline void add_exactly(double& high, double& low, double value) {
+  const double sum = high + value;
+  const double part = sum - high;
+  const double error = (high - (sum - part)) + (value - part);
+  high = sum;
+  low += error;
+}
+
+/// The upper 26 bits of the mantissa: products of it and of the rest with weights below 2^26 are exact.
+inline double upper_half(double value) {
+  constexpr std::uint64_t kMask = ~((std::uint64_t{1} << 27) - 1);
+  return std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) & kMask);
+}
+
+/// The nearest double to (high + low) / divisor: one division, then what it left over divided again.
+inline double divide(double high, double low, double divisor) {
+  const double quotient = (high + low) / divisor;
+  if (!std::isfinite(quotient)) return quotient;
+  const double rest = std::fma(-quotient, divisor, high) + low;
+  return quotient + rest / divisor;
+}
+
+}  // namespace
+
+void WeightedMean::add_weight(double weight) {
+  add_exactly(total_, total_low_, weight);
+}
+
+void WeightedMean::accumulate(Update update) {
+  if (count_ == 0) {
+    manifest_ = Manifest::of(update.weights);
+    sums_.resize(update.weights.size());
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+      const Tensor& tensor = update.weights[i];
+      const std::size_t elements = tensor.data.size() / tensor::dtype_size(tensor.dtype);
+      sums_[i].high.assign(elements, 0.0);
+      if (tensor.dtype == DType::kFp64) sums_[i].low.assign(elements, 0.0);
+    }
+  }
+  const double weight = update.weight;
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const Tensor& tensor = update.weights[i];
+    double* const high = sums_[i].high.data();
+    if (tensor.dtype == DType::kFp32) {
+      const auto values = tensor.as<float>();
+      for (std::size_t k = 0; k < values.size(); ++k) high[k] += weight * static_cast<double>(values[k]);
+      continue;
+    }
+    double* const low = sums_[i].low.data();
+    const auto values = tensor.as<double>();
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const double upper = upper_half(values[k]);
+      add_exactly(high[k], low[k], weight * upper);
+      add_exactly(high[k], low[k], weight * (values[k] - upper));
+    }
+  }
+  add_weight(weight);
+  ++count_;
+}
+
+void WeightedMean::merge_with(WeightedMean&& other) {
+  if (other.count_ == 0) return;
+  if (count_ == 0) {
+    *this = std::move(other);
+    return;
+  }
+  bool same = sums_.size() == other.sums_.size();
+  for (std::size_t i = 0; same && i < sums_.size(); ++i) {
+    same = manifest_.tensors[i].dtype == other.manifest_.tensors[i].dtype &&
+           manifest_.tensors[i].shape == other.manifest_.tensors[i].shape;
+  }
+  if (!same) throw Error(ErrorCode::kInvalidArgument, "the two sums are of different models", "merge");
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    Sum& into = sums_[i];
+    const Sum& from = other.sums_[i];
+    if (into.low.empty()) {
+      for (std::size_t k = 0; k < into.high.size(); ++k) into.high[k] += from.high[k];
+      continue;
+    }
+    for (std::size_t k = 0; k < into.high.size(); ++k) {
+      add_exactly(into.high[k], into.low[k], from.high[k]);
+      into.low[k] += from.low[k];
+    }
+  }
+  add_weight(other.total_);
+  total_low_ += other.total_low_;
+  count_ += other.count_;
+  other = WeightedMean();
+}
+
+Aggregate WeightedMean::report() {
+  Aggregate out;
+  out.total_weight = total_weight();
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const Manifest::Entry& entry = manifest_.tensors[i];
+    const Sum& sum = sums_[i];
+    Tensor tensor;
+    tensor.name = entry.name;
+    tensor.dtype = entry.dtype;
+    tensor.shape = entry.shape;
+    AlignedBuffer buffer(sum.high.size() * tensor::dtype_size(entry.dtype));
+    if (entry.dtype == DType::kFp32) {
+      auto* const values = reinterpret_cast<float*>(buffer.data());
+      for (std::size_t k = 0; k < sum.high.size(); ++k) values[k] = static_cast<float>(sum.high[k] / out.total_weight);
+    } else {
+      auto* const values = reinterpret_cast<double*>(buffer.data());
+      for (std::size_t k = 0; k < sum.high.size(); ++k) {
+        values[k] = divide(sum.high[k], sum.low[k], out.total_weight);
+      }
+    }
+    tensor.data = std::move(buffer).freeze();
+    out.weights.push_back(std::move(tensor));
+  }
+  return out;
+}
+
+}  // namespace sedna::federated

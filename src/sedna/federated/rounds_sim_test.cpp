@@ -1,0 +1,243 @@
+// Seeded random schedules of loss, delay, duplication, reordering, broken connections and poisoned updates against the
+// round machine. Each client marks its update with the round it trained for, so a sum shows who is in it, and how
+// often.
+#include <cmath>
+#include <limits>
+#include <map>
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "sedna/federated/mean.hpp"
+#include "sedna/federated/rounds.hpp"
+#include "sedna/federated/test_updates.hpp"
+
+namespace sedna::federated {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Outcome = RoundMachine::Outcome;
+using Phase = RoundMachine::Phase;
+using Time = RoundMachine::Time;
+
+struct Message {
+  enum class Kind : std::uint8_t { kJoin, kUpdate, kLeave, kTrained } kind = Kind::kJoin;
+  std::size_t client = 0;
+  std::uint64_t connection = 0;
+  std::int64_t round = 0;
+  bool poisoned = false;
+};
+
+struct SimClient {
+  std::uint64_t connection = 0;
+  std::int64_t model = 0;  ///< newest round whose model it has
+  bool dead = false;
+  bool gone = false;
+};
+
+class Simulation {
+ public:
+  Simulation(std::uint64_t seed, std::size_t clients, std::size_t quorum, std::int64_t rounds)
+      : random_(seed), quorum_(quorum), rounds_(rounds), clients_(clients), machine_(options(), factory(), now_) {
+    loss_ = 0.3 * uniform();
+    duplicates_ = 0.3 * uniform();
+    breaks_ = 0.2 * uniform();
+    poison_ = 0.1 * uniform();
+    deaths_ = seed % 3 == 0 ? 0.05 : 0;
+    for (std::size_t i = 0; i < clients; ++i) send({Message::Kind::kJoin, i, 0, 0, false}, 1);
+  }
+
+  void run() {
+    int steps = 0;
+    while (machine_.phase() != Phase::kDone && machine_.phase() != Phase::kFailed) {
+      ASSERT_LT(++steps, 200000) << "no end in sight";
+      const auto wake = machine_.next_wakeup();
+      ASSERT_TRUE(wake) << "waits without end";
+      if (!queue_.empty() && queue_.begin()->first <= *wake) {
+        const auto it = queue_.begin();
+        now_ = it->first;
+        const Message message = it->second;
+        queue_.erase(it);
+        deliver(message);
+      } else {
+        now_ = *wake;
+        machine_.tick(now_);
+      }
+      while (auto closed = machine_.take_closed()) check(*closed);
+      if (testing::Test::HasFailure()) return;
+    }
+    if (machine_.phase() == Phase::kDone) {
+      EXPECT_EQ(last_round_, rounds_);
+    } else {
+      EXPECT_FALSE(machine_.failure().empty());
+    }
+  }
+
+  bool done() const { return machine_.phase() == Phase::kDone; }
+
+ private:
+  RoundOptions options() const {
+    RoundOptions o;
+    o.participants = quorum_;
+    o.exit_round = rounds_;
+    o.round_deadline = minutes(5);
+    o.idle_limit = minutes(60);
+    return o;
+  }
+  static AggregationFactory factory() {
+    return [] { return std::make_unique<WeightedMean>(); };
+  }
+  double uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+
+  /// Arrives after a random delay (so messages overtake each other), not at all, or twice.
+  void send(const Message& message, int max_seconds) {
+    if (message.kind == Message::Kind::kUpdate && uniform() < loss_) {
+      // Nobody hears of it; the client's connection turns out to be broken, and it comes back.
+      post({Message::Kind::kLeave, message.client, message.connection, 0, false}, max_seconds);
+      post({Message::Kind::kJoin, message.client, 0, 0, false}, 3 * max_seconds);
+      return;
+    }
+    post(message, max_seconds);
+    if (message.kind == Message::Kind::kUpdate && uniform() < duplicates_) post(message, 10 * max_seconds);
+  }
+  void post(const Message& message, int max_seconds) {
+    const auto delay = milliseconds(1 + static_cast<int>(uniform() * 1000 * max_seconds));
+    queue_.emplace(now_ + delay, message);
+  }
+
+  static std::string name(std::size_t client) { return "c" + std::to_string(client); }
+
+  void deliver(const Message& m) {
+    SimClient& c = clients_[m.client];
+    if (c.dead || c.gone) {
+      if (m.kind == Message::Kind::kUpdate) submit(m);  // it was under way
+      return;
+    }
+    switch (m.kind) {
+      case Message::Kind::kJoin: {
+        c.connection = ++connections_;
+        const bool again = c.model > 0 || c.connection > clients_.size();
+        const auto joined =
+            machine_.join(name(m.client), c.connection, again ? std::optional(c.model) : std::nullopt, now_);
+        if (joined.behind) c.model = last_round_;
+        if (c.model >= rounds_) {
+          goodbye(m.client);
+        } else {
+          post({Message::Kind::kTrained, m.client, c.connection, c.model + 1, false}, 20);
+        }
+        return;
+      }
+      case Message::Kind::kTrained:
+        if (m.connection != c.connection || m.round != c.model + 1) return;
+        if (uniform() < deaths_) {
+          c.dead = true;
+          machine_.leave(name(m.client), c.connection, false, now_);
+          return;
+        }
+        send({Message::Kind::kUpdate, m.client, c.connection, m.round, uniform() < poison_}, 2);
+        return;
+      case Message::Kind::kUpdate:
+        submit(m);
+        return;
+      case Message::Kind::kLeave:
+        machine_.leave(name(m.client), m.connection, false, now_);
+        return;
+    }
+  }
+
+  void submit(const Message& m) {
+    std::vector<double> marks(clients_.size(), 0.0);
+    marks[m.client] = m.poisoned ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(m.round);
+    const auto n = static_cast<std::int64_t>(marks.size());
+    const auto open = machine_.closed_rounds() + 1;
+    const auto phase = machine_.phase();
+    const auto verdict = machine_.submit(test::update(name(m.client), 1, {test::fp64({n}, marks)}), m.round, now_);
+    if (verdict.outcome == Outcome::kCommitted) {
+      EXPECT_EQ(phase, Phase::kCollecting);
+      EXPECT_FALSE(m.poisoned);
+      EXPECT_EQ(m.round, open);
+      EXPECT_TRUE(committed_.insert({m.client, m.round}).second) << "the same update twice";
+    }
+    SimClient& c = clients_[m.client];
+    if ((verdict.outcome == Outcome::kLate || verdict.outcome == Outcome::kFinished) && !c.dead && !c.gone &&
+        m.connection == c.connection) {
+      got_model(m.client, last_round_);
+    }
+  }
+
+  void check(RoundMachine::Closed& closed) {
+    EXPECT_EQ(closed.round, last_round_ + 1) << "rounds are monotonic";
+    last_round_ = closed.round;
+    EXPECT_EQ(closed.last, closed.round == rounds_);
+    EXPECT_TRUE(closed.by_deadline ? !closed.clients.empty() : closed.clients.size() == quorum_);
+    const auto model = closed.sum->report();
+    const auto sums = test::doubles(model.weights.front());
+    std::set<std::string> in;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const double marked = sums[i] * static_cast<double>(closed.clients.size());
+      if (marked == 0) continue;
+      EXPECT_NEAR(marked, static_cast<double>(closed.round), 1e-9) << name(i) << " is in the sum once";
+      in.insert(name(i));
+    }
+    EXPECT_EQ(in, std::set<std::string>(closed.clients.begin(), closed.clients.end()));
+    for (const std::string& client : machine_.connected()) {
+      const auto i = static_cast<std::size_t>(std::stoul(client.substr(1)));
+      if (uniform() < breaks_) {
+        machine_.leave(client, clients_[i].connection, false, now_);
+        post({Message::Kind::kJoin, i, 0, 0, false}, 5);
+      } else {
+        got_model(i, closed.round);
+      }
+    }
+  }
+
+  void got_model(std::size_t i, std::int64_t round) {
+    SimClient& c = clients_[i];
+    if (c.dead || c.gone || round <= c.model) return;
+    c.model = round;
+    if (c.model >= rounds_) {
+      goodbye(i);
+    } else {
+      post({Message::Kind::kTrained, i, c.connection, c.model + 1, false}, 20);
+    }
+  }
+
+  void goodbye(std::size_t i) {
+    clients_[i].gone = true;
+    machine_.leave(name(i), clients_[i].connection, true, now_);
+  }
+
+  std::mt19937_64 random_;
+  std::size_t quorum_;
+  std::int64_t rounds_;
+  std::vector<SimClient> clients_;
+  Time now_ = Time() + std::chrono::hours(1);
+  RoundMachine machine_;
+  double loss_ = 0, duplicates_ = 0, breaks_ = 0, poison_ = 0, deaths_ = 0;
+  std::multimap<Time, Message> queue_;
+  std::uint64_t connections_ = 0;
+  std::int64_t last_round_ = 0;
+  std::set<std::pair<std::size_t, std::int64_t>> committed_;
+};
+
+// FL-2.2
+TEST(RoundsUnderFire, CountNothingTwiceGoOnlyForwardAndAlwaysEnd) {
+  int done = 0;
+  constexpr int kSchedules = 3000;
+  for (std::uint64_t seed = 1; seed <= kSchedules; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const std::size_t clients = 1 + seed % 7;
+    const std::size_t quorum = 1 + (seed / 7) % clients;
+    Simulation simulation(seed, clients, quorum, static_cast<std::int64_t>(1 + seed % 5));
+    simulation.run();
+    if (HasFailure()) return;
+    done += simulation.done() ? 1 : 0;
+  }
+  EXPECT_GT(done, kSchedules * 9 / 10);  // the others lost all their clients
+}
+
+}  // namespace
+}  // namespace sedna::federated
