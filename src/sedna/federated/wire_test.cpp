@@ -19,7 +19,7 @@ constexpr std::size_t kMax = std::size_t{1} << 20;
 
 Frame parse(std::string_view text) {
   auto frame = parse_frame(text, kMax);
-  if (!frame) throw frame.error();
+  if (!frame) throw Error(frame.error());
   return std::move(*frame);
 }
 
