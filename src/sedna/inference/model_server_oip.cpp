@@ -81,13 +81,13 @@ Result<oip::InferRequest> decode(const Packed& packed, const ModelMetadata& meta
   return oip::decode_raw_request(body, {spec.name, spec.dtype, spec.shape}, metadata.max_batch_size > 0);
 }
 
-Response encode(const oip::EncodedBody& body) {
+Response encode(oip::EncodedBody body) {
   Response response;
   response.headers.add("Content-Type", body.header_length ? "application/octet-stream" : "application/json");
   if (body.header_length) {
     response.headers.add(std::string(oip::kHeaderLengthField), std::to_string(*body.header_length));
   }
-  response.body = body.parts;
+  response.body = std::move(body.parts);
   return response;
 }
 
@@ -269,7 +269,7 @@ net::Task<Response> OipRoutes::infer(Request& request) {
   auto encoded = oip::encode_response(said, question);
   account(*model, *work, arrived, decoded_at);
   if (!encoded) co_return failure(encoded.error());
-  co_return encode(*encoded);
+  co_return encode(std::move(*encoded));
 }
 
 net::Task<Response> OipRoutes::index(Request&) {

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "sedna/json/json.hpp"
 #include "sedna/tensor/json_tensor.hpp"
@@ -16,6 +18,28 @@ using json::Token;
 Error bad(std::string message, std::string subject) {
   return Error(ErrorCode::kInvalidArgument, std::move(message), std::move(subject));
 }
+
+/// Names seen so far. Nearly always a few: a list until then, so that a request does not pay for a tree's nodes.
+class Names {
+ public:
+  /// False when it is there already.
+  bool insert(const std::string& name) {
+    if (!many_.empty()) return many_.insert(name).second;
+    if (std::ranges::find(few_, name) != few_.end()) return false;
+    if (few_.size() == kFew) {
+      many_.insert(few_.begin(), few_.end());
+      return many_.insert(name).second;
+    }
+    if (few_.empty()) few_.reserve(kFew);
+    few_.push_back(name);
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kFew = 8;
+  std::vector<std::string> few_;
+  std::set<std::string, std::less<>> many_;
+};
 
 /// Parameters of the request or of one tensor, with the known ones taken out.
 struct Parameters {
@@ -108,11 +132,11 @@ class HeadReader {
     if (token == Token::kNone) return false;
     if (token != Token::kObject) return refuse("must be an object", where);
     if (!scanner_.enter()) return false;
-    std::set<std::string, std::less<>> seen;
+    Names seen;
     std::string key;
     bool first = true;
     while (scanner_.next_member(first, key)) {
-      if (!seen.insert(key).second) return refuse("appears twice", json::join_path(where, key));
+      if (!seen.insert(key)) return refuse("appears twice", json::join_path(where, key));
       if (!on_member(key)) return false;
     }
     return !scanner_.failed();
@@ -199,7 +223,7 @@ class HeadReader {
   }
 
   bool read_outputs(std::vector<RequestedOutput>& outputs) {
-    std::set<std::string, std::less<>> names;
+    Names names;
     return read_list("outputs", limits_.max_tensors, [&](std::size_t i) {
       const std::string where = "outputs[" + std::to_string(i) + "]";
       RequestedOutput output;
@@ -220,8 +244,7 @@ class HeadReader {
       });
       if (!ok) return false;
       if (!named) return refuse("is missing; it must be a string", where + ".name");
-      if (!names.insert(output.name).second)
-        return refuse("\"" + output.name + "\" is requested twice", where + ".name");
+      if (!names.insert(output.name)) return refuse("\"" + output.name + "\" is requested twice", where + ".name");
       outputs.push_back(std::move(output));
       return true;
     });
@@ -235,12 +258,12 @@ class HeadReader {
 
   template <class HeadType>
   bool read_tensors(std::vector<Tensor>& tensors, HeadType& head, const std::string& list) {
-    std::set<std::string, std::less<>> names;
+    Names names;
     return read_list(list, limits_.max_tensors, [&](std::size_t i) {
       const std::string where = list + "[" + std::to_string(i) + "]";
       TensorFields fields;
       if (!read_tensor_fields(fields, where) || !complete_tensor(fields, where)) return false;
-      if (!names.insert(fields.tensor.name).second) {
+      if (!names.insert(fields.tensor.name)) {
         return refuse("\"" + fields.tensor.name + "\" is the name of an earlier tensor", where + ".name");
       }
       if (fields.binary_size) {
