@@ -1,4 +1,6 @@
 // sedna-worker: the data plane in one program. Parses flags, wires modules, nothing else.
+#include <malloc.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -10,6 +12,10 @@
 
 int main(int argc, char** argv) {
   using namespace sedna;
+  // Bodies of some megabytes come and go with every request: returned to the system each time, every page would be
+  // cleared and mapped again.
+  static_cast<void>(mallopt(M_MMAP_THRESHOLD, 4 << 20));
+  static_cast<void>(mallopt(M_TRIM_THRESHOLD, 32 << 20));
   CLI::App program(
       "Sedna worker: the cloud or edge side of joint inference, or the aggregator of a federated job, without user "
       "code.\n"

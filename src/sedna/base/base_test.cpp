@@ -1,8 +1,13 @@
+#include <sched.h>
+
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "sedna/base/buffer.hpp"
 #include "sedna/base/clock.hpp"
+#include "sedna/base/cpu.hpp"
 #include "sedna/base/error.hpp"
 #include "sedna/base/ids.hpp"
 #include "sedna/base/metrics.hpp"
@@ -25,6 +30,23 @@ TEST(Result, HoldsAValueOrAnError) {
   EXPECT_FALSE(bad);
   EXPECT_EQ(bad.value_or(3), 3);
   EXPECT_THROW(bad.value(), Error);
+}
+
+TEST(Cores, AreThoseOfTheAffinityMask) {
+  EXPECT_GE(usable_cores(), 1);
+  int bound = 0;
+  std::thread([&bound] {  // the mask is the thread's
+    cpu_set_t mask;
+    ASSERT_EQ(sched_getaffinity(0, sizeof mask, &mask), 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &mask)) ++first;
+    CPU_ZERO(&mask);
+    CPU_SET(first, &mask);
+    ASSERT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
+    bound = usable_cores();
+  })
+      .join();
+  EXPECT_EQ(bound, 1);
 }
 
 TEST(Buffer, IsAlignedAndSlicesShareIt) {

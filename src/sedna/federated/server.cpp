@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sedna/base/cpu.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/federated/mean.hpp"
 #include "sedna/federated/server_impl.hpp"
@@ -29,7 +30,7 @@ AggregationServerOptions checked(AggregationServerOptions o) {
 serve::OffloadOptions pool_options(metrics::Registry& registry) {
   serve::OffloadOptions o;
   o.name = "federated";
-  o.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+  o.threads = static_cast<unsigned>(std::clamp(usable_cores(), 1, 4));
   o.max_queue = 1U << 20;  // one job a connection, and connections are bounded
   o.registry = &registry;
   return o;

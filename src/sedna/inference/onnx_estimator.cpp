@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "sedna/base/cpu.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/base/sha256.hpp"
 #include "sedna/inference/onnx_values.hpp"
@@ -255,8 +256,7 @@ struct OnnxEstimator::Impl {
       throw Error(ErrorCode::kDataLoss, "has sha256 " + checksum + ", expected " + options.expected_sha256, label);
     }
     read_ports();
-    const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    concurrency = options.concurrency > 0 ? options.concurrency : cores;
+    concurrency = options.concurrency > 0 ? options.concurrency : usable_cores();
     warm_up();
   }
 };
