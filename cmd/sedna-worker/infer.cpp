@@ -171,7 +171,7 @@ void add_infer(CLI::App& program, Action& action) {
   cmd->add_option("--tls-client-ca", flags->tls_client_ca, "Clients must show a certificate of this authority (PEM)");
   cmd->add_option("--token-file", flags->token_file, "Bearer tokens, one name:token[:roles] a line, mode 0600");
   cmd->add_flag("--plaintext", flags->plaintext, "Serve beyond loopback without TLS and identity: this is meant");
-  cmd->add_option("--workers", flags->workers, "Runs of a model at once; 0: the machine's cores")
+  cmd->add_option("--workers", flags->workers, "Runs of a model at once; 0: the cores this process may use")
       ->check(CLI::Range(0, 1024));
   cmd->add_option(
          "--max-batch", flags->max_batch,
