@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doubles import silent_cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -272,7 +273,6 @@ def test_fork_before_use_and_fresh_processes() -> None:
 @pytest.mark.parametrize("how", ["[job.inference(data) for data in endless()]", "list(job.stream(endless()))"])
 def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
     """Within the deadline of the call under way, with the status that shells know (128 + SIGINT)."""
-    import socket
 
     script = """
         import itertools, numpy as np
@@ -285,11 +285,9 @@ def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
             print("running", flush=True)
             return itertools.repeat(np.zeros(3))
     """
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(64)
+    with silent_cloud() as port:
         env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "LC_SERVER": "",
-               "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": str(silent.getsockname()[1])}
+               "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": str(port)}
         with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script) + how], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, env=env) as p:
             try:
@@ -310,7 +308,6 @@ def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
                                     "threading.Thread(target=job.inference, args=(np.zeros(3),), daemon=True).start()"])
 def test_a_script_that_ends_with_calls_in_flight_ends_well(ending: str) -> None:
     """And with a service on a daemon thread, a job of which nothing was asked, and one that is a global."""
-    import socket
 
     script = """
         import itertools, os, threading, numpy as np
@@ -325,10 +322,8 @@ def test_a_script_that_ends_with_calls_in_flight_ends_well(ending: str) -> None:
         unused = JointInference(estimator=Echo())
         job = JointInference(estimator=Echo(), hard_example_mining={"method": "CloudOnly"}, deadline=0.4)
     """
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(64)
+    with silent_cloud() as port:
         started = time.monotonic()
         run(textwrap.dedent(script) + ending, BACKEND_TYPE="SKLEARN", LC_SERVER="", BIG_MODEL_IP="127.0.0.1",
-            BIG_MODEL_PORT=str(silent.getsockname()[1]), BIG_MODEL_BIND_PORT="0")
+            BIG_MODEL_PORT=str(port), BIG_MODEL_BIND_PORT="0")
         assert time.monotonic() - started < 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import Any, Callable, List, Optional
 
@@ -10,6 +9,7 @@ from sedna.algorithms.aggregation import AggClient, FedAvg
 from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import Context
 from sedna.common.log import LOGGER
+from sedna.service.server._signals import stop_on_sigterm
 
 __all__ = ("AggregationServer",)
 
@@ -74,7 +74,7 @@ class AggregationServer:
         native_rule = self._rule_class is FedAvg
         rule = None if native_rule else self._rule_class()
         host = self._host = self._make_host(python_rule=not native_rule)
-        restore = self._handle_sigterm()
+        restore = stop_on_sigterm(self._stopping)
         try:
             host.start()
             self.port = host.port
@@ -139,15 +139,6 @@ class AggregationServer:
         for report in reports:
             if self.on_round is not None:
                 self.on_round(report)
-
-    def _handle_sigterm(self) -> Callable[[], None]:
-        """SIGTERM ends start() in good order, where this is the main thread and nobody else has claimed it."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            return lambda: None
-        signal.signal(signal.SIGTERM, lambda number, frame: self._stopping.set())
-        return lambda: (signal.signal(signal.SIGTERM, signal.SIG_DFL), None)[1]
 
 
 def _as_arrays(weights: Any) -> Any:

@@ -4,13 +4,13 @@ code on the thread that called start()."""
 from __future__ import annotations
 
 import atexit
-import signal
 import threading
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from sedna.common.config import Context
 from sedna.common.log import LOGGER
+from sedna.service.server._signals import stop_on_sigterm
 
 __all__ = ("InferenceServer",)
 
@@ -83,7 +83,7 @@ class InferenceServer:
         LOGGER.info("serving %s on %s", self.server_name, host.origin)
         self._ended.clear()
         _SERVING.add(self)
-        restore = self._handle_sigterm()
+        restore = stop_on_sigterm(self._stopping)
         interrupted: Optional[KeyboardInterrupt] = None
         helpers: List[threading.Thread] = []
         try:
@@ -174,12 +174,3 @@ class InferenceServer:
         except Exception as error:  # user code: whatever it raises becomes that request's answer, and the log's
             LOGGER.exception("the model raised on request %s", call.request_id)
             call.fail(f"{type(error).__name__}: {error}")
-
-    def _handle_sigterm(self) -> Callable[[], None]:
-        """SIGTERM ends start() in good order, where this is the main thread and nobody else has claimed it."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            return lambda: None
-        signal.signal(signal.SIGTERM, lambda number, frame: self._stopping.set())
-        return lambda: (signal.signal(signal.SIGTERM, signal.SIG_DFL), None)[1]
