@@ -9,8 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sedna/federated/mean.hpp"
-#include "sedna/federated/rounds.hpp"
+#include "sedna/federated/test_job.hpp"
 #include "sedna/federated/test_updates.hpp"
 
 namespace sedna::federated {
@@ -41,7 +40,7 @@ struct SimClient {
 class Simulation {
  public:
   Simulation(std::uint64_t seed, std::size_t clients, std::size_t quorum, std::int64_t rounds)
-      : random_(seed), quorum_(quorum), rounds_(rounds), clients_(clients), machine_(options(), factory(), now_) {
+      : random_(seed), quorum_(quorum), rounds_(rounds), clients_(clients), job_(options(), now_) {
     loss_ = 0.3 * uniform();
     duplicates_ = 0.3 * uniform();
     breaks_ = 0.2 * uniform();
@@ -66,7 +65,7 @@ class Simulation {
         now_ = *wake;
         machine_.tick(now_);
       }
-      while (auto closed = machine_.take_closed()) check(*closed);
+      while (auto closed = job_.take_closed()) check(*closed);
       if (testing::Test::HasFailure()) return;
     }
     if (machine_.phase() == Phase::kDone) {
@@ -86,9 +85,6 @@ class Simulation {
     o.round_deadline = minutes(5);
     o.idle_limit = minutes(60);
     return o;
-  }
-  static AggregationFactory factory() {
-    return [] { return std::make_unique<WeightedMean>(); };
   }
   double uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
 
@@ -154,7 +150,7 @@ class Simulation {
     const auto n = static_cast<std::int64_t>(marks.size());
     const auto open = machine_.closed_rounds() + 1;
     const auto phase = machine_.phase();
-    const auto verdict = machine_.submit(test::update(name(m.client), 1, {test::fp64({n}, marks)}), m.round, now_);
+    const auto verdict = job_.submit(test::update(name(m.client), 1, {test::fp64({n}, marks)}), m.round, now_);
     if (verdict.outcome == Outcome::kCommitted) {
       EXPECT_EQ(phase, Phase::kCollecting);
       EXPECT_FALSE(m.poisoned);
@@ -168,7 +164,7 @@ class Simulation {
     }
   }
 
-  void check(RoundMachine::Closed& closed) {
+  void check(test::Job::Closed& closed) {
     EXPECT_EQ(closed.round, last_round_ + 1) << "rounds are monotonic";
     last_round_ = closed.round;
     EXPECT_EQ(closed.last, closed.round == rounds_);
@@ -215,7 +211,8 @@ class Simulation {
   std::int64_t rounds_;
   std::vector<SimClient> clients_;
   Time now_ = Time() + std::chrono::hours(1);
-  RoundMachine machine_;
+  test::Job job_;
+  RoundMachine& machine_ = job_.machine;
   double loss_ = 0, duplicates_ = 0, breaks_ = 0, poison_ = 0, deaths_ = 0;
   std::multimap<Time, Message> queue_;
   std::uint64_t connections_ = 0;
