@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sedna/base/error.hpp"
+
 namespace sedna::federated {
 
 namespace {
@@ -37,6 +39,7 @@ void RoundMachine::restore(const Restored& from, Time now) {
   if (from.ended) {
     phase_ = Phase::kClosing;
     closed_at_ = last_leave_ = now;
+    restored_end_ = true;
     return;
   }
   if (committed_.empty()) return;
@@ -90,12 +93,6 @@ RoundMachine::Verdict RoundMachine::judge(const Offer& offer) {
     out.round = *offer.round;
     out.reason =
         "round " + std::to_string(*offer.round) + " is closed; this is round " + std::to_string(closed_rounds_ + 1);
-    return out;
-  }
-  if (offer.round && *offer.round > closed_rounds_ + 1) {
-    out.outcome = Outcome::kRefused;
-    out.reason = "round " + std::to_string(*offer.round) + " has not begun; this is round " +
-                 std::to_string(closed_rounds_ + 1);
     return out;
   }
   if (quarantined(offer.client)) {
@@ -299,7 +296,7 @@ void RoundMachine::check_finished(Time now) {
   if (phase_ != Phase::kClosing) return;
   const bool late = now >= closed_at_ + options_.finish_limit;
   const bool waited = now >= std::max(closed_at_, last_leave_) + options_.linger;
-  if (late || (!anybody_connected() && (owed_.empty() || waited))) phase_ = Phase::kDone;
+  if (late || (!anybody_connected() && ((owed_.empty() && !restored_end_) || waited))) phase_ = Phase::kDone;
 }
 
 bool RoundMachine::anybody_connected() const {

@@ -189,6 +189,7 @@ class RoundMachine {
   Time last_event_;
   Time closed_at_{};
   Time last_leave_{};
+  bool restored_end_ = false;    // nobody knows who of the last round has its model
   std::set<std::string> owed_;  // contributors of the last round who broke off before they can have got its model
   std::deque<Closed> closed_;
 };

@@ -2,6 +2,7 @@
 // Weiszfeld algorithm z = sum_i b_i x_i / sum_i b_i with b_i = a_i / max(nu, |z − x_i|). z is always a combination of the
 // updates, so all iterations work on their inner products and the updates are read twice in all.
 // Pillutla, Kakade, Harchaoui, "Robust Aggregation for Federated Learning", IEEE Trans. Signal Processing 2022.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -42,15 +43,17 @@ class GeometricMedian final : public Collected {
   }
 
  private:
-  /// Where the iterations begin: the mean weighted by how near each update is to the others. From the plain mean, one
-  /// update far enough out leaves no digits for the distances between the rest.
+  /// Where the iterations begin: each update weighted by its median distance to the others. From the mean, one update
+  /// far enough out leaves no digits for the distances between the rest.
   static std::vector<double> beginning(const Gram& gram, const std::vector<double>& share) {
     std::vector<double> z(gram.size());
+    std::vector<double> distances(gram.size());
     double sum = 0;
     for (std::size_t i = 0; i < z.size(); ++i) {
-      double mean = 0;
-      for (std::size_t j = 0; j < z.size(); ++j) mean += share[j] * std::sqrt(gram.distance2(i, j));
-      sum += z[i] = mean > 0 ? share[i] / mean : share[i];
+      for (std::size_t j = 0; j < z.size(); ++j) distances[j] = std::sqrt(gram.distance2(i, j));
+      std::ranges::sort(distances);
+      const double middle = distances[distances.size() / 2];
+      sum += z[i] = share[i] / std::max(middle, std::numeric_limits<double>::min() * 1e20);
     }
     for (double& c : z) c /= sum;
     return z;
