@@ -114,7 +114,8 @@ void add_aggregate(CLI::App& program, Action& action) {
   auto flags = std::make_shared<AggregateFlags>();
   CLI::App* cmd = program.add_subcommand(
       "aggregate",
-      "Aggregates a federated job, for upstream's clients (WebSocket, ws://HOST:PORT/<aggregation>) and for those that\n"
+      "Aggregates a federated job, for upstream's clients (WebSocket, ws://HOST:PORT/<aggregation>) and for those "
+      "that\n"
       "speak HTTP (safetensors under http://HOST:PORT/<aggregation>/), together in one job.\n"
       "Prints 'READY <origin>/<aggregation>', then 'ROUND <n> ...' for each round; ends when the last round's clients\n"
       "have gone (exit code 0), or when the job fails (1, with the reason).\n\n"
@@ -122,9 +123,11 @@ void add_aggregate(CLI::App& program, Action& action) {
       "SEDNA_SERVE_PLAINTEXT=1 (plain HTTP on every address is meant, as in Pods), LOG_LEVEL, SEDNA_LOG_FORMAT, and\n"
       "SEDNA_FL_<NAME> for each flag of the rounds and rules (SEDNA_FL_ROUND_DEADLINE, SEDNA_FL_ALGORITHM, ...).\n\n"
       "Example: sedna-worker aggregate --participants 3 --rounds 10\n"
-      "         sedna-worker aggregate --participants 10 --rounds 50 --algorithm FedAdam,learningRate=0.03 --state job1\n"
+      "         sedna-worker aggregate --participants 10 --rounds 50 --algorithm FedAdam,learningRate=0.03 --state "
+      "job1\n"
       "         curl http://127.0.0.1:7363/FedAvg   # who is connected");
-  cmd->add_option("--aggregation", flags->aggregation, "The path that clients connect to; also the algorithm, when it is one's name (FedAvg)");
+  cmd->add_option("--aggregation", flags->aggregation,
+                  "The path that clients connect to; also the algorithm, when it is one's name (FedAvg)");
   cmd->add_option("--participants", flags->participants, "Updates that close a round (1)")
       ->check(CLI::Range(1, 1000000));
   cmd->add_option("--rounds", flags->rounds, "Rounds of the job (1)")->check(CLI::Range(1, 1000000));

@@ -143,9 +143,9 @@ class RoundCall {
 class AggregationHost {
  public:
   AggregationHost(std::string aggregation, std::string host, std::uint16_t port, std::size_t participants,
-                  std::int64_t exit_round, std::size_t max_message,
-                  const std::map<std::string, std::string>& settings, bool python_rule, bool plaintext,
-                  std::string cert_file, std::string key_file, std::string client_ca_file, std::string token_file)
+                  std::int64_t exit_round, std::size_t max_message, const std::map<std::string, std::string>& settings,
+                  bool python_rule, bool plaintext, std::string cert_file, std::string key_file,
+                  std::string client_ca_file, std::string token_file)
       : queue_(std::make_shared<RoundQueue>()) {
     federated::AggregationServerOptions o;
     o.aggregation = std::move(aggregation);

@@ -1,5 +1,5 @@
-// Safetensors files: models and updates. What is read has its tensors inside the file, and written again reads the same;
-// what is an update is refused or averaged.
+// Safetensors files: models and updates. What is read has its tensors inside the file, and written again reads the
+// same; what is an update is refused or averaged.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

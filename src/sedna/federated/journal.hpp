@@ -1,5 +1,6 @@
-// What must be known after a kill -9: which rounds were published, with which model, and which updates of the open round
-// were acknowledged. An append-only file of checked records; called by the aggregation server, replayed when it starts.
+// What must be known after a kill -9: which rounds were published, with which model, and which updates of the open
+// round were acknowledged. An append-only file of checked records; called by the aggregation server, replayed when it
+// starts.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +52,8 @@ struct Record {
   std::map<std::string, double> metrics;
 };
 
-/// The records in a journal's bytes, up to the first that is not whole: what follows was never acknowledged. `used`: how
-/// many bytes those have.
+/// The records in a journal's bytes, up to the first that is not whole: what follows was never acknowledged. `used`:
+/// how many bytes those have.
 struct Replay {
   std::vector<Record> records;
   std::size_t used = 0;

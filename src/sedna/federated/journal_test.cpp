@@ -112,8 +112,10 @@ TEST(Staging, LiesInMemoryAsFarAsTheBudgetGoes) {
   };
   Bytes held;
   {
-    Staging first(budget, 80, false, folder.path);
+    ASSERT_TRUE(budget->take(80));
+    Staging first(budget, 80, true, folder.path);
     EXPECT_FALSE(first.in_file());
+    EXPECT_FALSE(budget->take(80));
     Staging second(budget, 80, false, folder.path);
     EXPECT_TRUE(second.in_file());
     held = fill(first);
@@ -125,7 +127,7 @@ TEST(Staging, LiesInMemoryAsFarAsTheBudgetGoes) {
   held = Bytes();
   EXPECT_TRUE(budget->take(100));
   {
-    Staging kept(budget, 10, true, folder.path);
+    Staging kept(budget, 10, false, folder.path);
     fill(kept);
     kept.keep_as(folder.path / "kept");
   }

@@ -31,7 +31,8 @@ std::vector<Update> random_updates(std::mt19937_64& random, std::size_t n, std::
       narrow[k] = static_cast<float>(ties ? few(random) : normal(random));
     }
     const auto count = static_cast<std::int64_t>(size);
-    out.push_back(update("c" + std::to_string(100 + i), 1 + static_cast<double>(i), {fp64({count}, wide), fp32({count}, narrow)}));
+    out.push_back(update("c" + std::to_string(100 + i), 1 + static_cast<double>(i),
+                         {fp64({count}, wide), fp32({count}, narrow)}));
   }
   return out;
 }
@@ -64,9 +65,8 @@ TEST(Median, IsTheMiddleOfEachColumn) {
   std::mt19937_64 random(1);
   for (const std::size_t n : {1u, 2u, 3u, 4u, 7u, 10u, 33u}) {
     const auto updates = random_updates(random, n, n == 7 ? 2500 : 37, n % 2 == 0);
-    expect_columns(report(make_median(nullptr), updates), updates, [](const std::vector<double>& c) {
-      return (c[(c.size() - 1) / 2] + c[c.size() / 2]) / 2;
-    });
+    expect_columns(report(make_median(nullptr), updates), updates,
+                   [](const std::vector<double>& c) { return (c[(c.size() - 1) / 2] + c[c.size() / 2]) / 2; });
   }
 }
 

@@ -14,6 +14,7 @@
 #include "sedna/base/ids.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/base/sha256.hpp"
+#include "sedna/federated/round_plan.hpp"
 #include "sedna/federated/update_file.hpp"
 #include "sedna/json/json.hpp"
 
@@ -27,76 +28,6 @@ constexpr auto kShortCall = std::chrono::seconds(30);
 constexpr auto kTransfer = std::chrono::hours(24);  ///< the server's lack of progress ends it much earlier
 constexpr auto kGoodbye = std::chrono::seconds(3);
 constexpr std::size_t kMaxReason = 4096;
-
-struct Plan {
-  std::string version;
-  std::string phase;
-  std::string reason;
-  std::string you;
-  std::int64_t epoch = 0;
-  std::int64_t round = 0;
-  std::int64_t rounds = 0;
-  std::int64_t model_round = -1;  ///< −1: there is none
-  std::string model_url;
-  std::string model_digest;
-  double model_samples = 0;
-  std::string algorithm;
-  std::map<std::string, double> parameters;
-  bool extra = false;
-  bool steps = false;
-};
-
-std::string text_at(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  return v != nullptr && v->is_string() ? std::string(v->as_string()) : std::string();
-}
-double number_at(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  if (v == nullptr) return 0;
-  return v->is_double() ? v->as_double() : v->is_int64() ? static_cast<double>(v->as_int64()) : 0;
-}
-bool flag_at(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  return v != nullptr && v->is_bool() && v->as_bool();
-}
-
-Result<Plan> read_plan(std::string_view text) {
-  const auto parsed = json::parse(text);
-  if (!parsed) return parsed.error();
-  const auto object = json::as_object(*parsed);
-  if (!object) return object.error();
-  const json::object& o = **object;
-  Plan plan;
-  plan.version = text_at(o, "version");
-  plan.phase = text_at(o, "phase");
-  plan.reason = text_at(o, "reason");
-  plan.you = text_at(o, "you");
-  plan.epoch = static_cast<std::int64_t>(number_at(o, "epoch"));
-  plan.round = static_cast<std::int64_t>(number_at(o, "round"));
-  plan.rounds = static_cast<std::int64_t>(number_at(o, "rounds"));
-  if (const auto* model = o.if_contains("model"); model != nullptr && model->is_object()) {
-    const json::object& m = model->as_object();
-    plan.model_round = static_cast<std::int64_t>(number_at(m, "round"));
-    plan.model_url = text_at(m, "url");
-    plan.model_digest = text_at(m, "digest");
-    plan.model_samples = number_at(m, "samples");
-  }
-  if (const auto* algorithm = o.if_contains("algorithm"); algorithm != nullptr && algorithm->is_object()) {
-    const json::object& a = algorithm->as_object();
-    plan.algorithm = text_at(a, "name");
-    plan.extra = flag_at(a, "extra");
-    plan.steps = flag_at(a, "steps");
-    if (const auto* parameters = a.if_contains("parameters"); parameters != nullptr && parameters->is_object()) {
-      for (const auto& [name, value] : parameters->as_object()) {
-        plan.parameters[std::string(name)] = number_at(parameters->as_object(), name);
-      }
-    }
-  }
-  if (plan.version.empty() || plan.phase.empty() || plan.round < 1) {
-    return Error(ErrorCode::kDataLoss, "is no plan of an aggregation server", "plan");
-  }
-  return plan;
-}
 
 std::string first_line(const std::string& file) {
   std::ifstream in(file);
@@ -206,7 +137,8 @@ struct RoundClient::Impl {
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options.poll).count();
     const std::string target = path("/plan?client=") + net::percent_encode(options.client_id) +
-                               "&after=" + net::percent_encode(after) + "&wait=" + std::to_string(after.empty() ? 0 : seconds);
+                               "&after=" + net::percent_encode(after) +
+                               "&wait=" + std::to_string(after.empty() ? 0 : seconds);
     const auto outcome = call("GET", target, {}, options.poll + kShortCall);
     if (!outcome.response) {
       failure = outcome.failure->error.what();
@@ -221,7 +153,7 @@ struct RoundClient::Impl {
       return false;
     }
     received += outcome.response->body.size();
-    auto fresh = read_plan(outcome.response->body.text());
+    auto fresh = read_round_plan(outcome.response->body.text());
     if (!fresh) {
       end(fresh.error());
       return false;
@@ -233,13 +165,13 @@ struct RoundClient::Impl {
     const auto parsed = json::parse(response.body.text());
     if (parsed && parsed->is_object()) {
       for (const char* key : {"reason", "error", "detail"}) {
-        if (auto text = text_at(parsed->as_object(), key); !text.empty()) return text;
+        if (auto text = json_text(parsed->as_object(), key); !text.empty()) return text;
       }
     }
     return std::string(response.body.text().substr(0, kMaxReason));
   }
 
-  bool act(Plan fresh, std::string& failure) {
+  bool act(RoundPlan fresh, std::string& failure) {
     if (fresh.phase == "failed") {
       end(Error(ErrorCode::kAborted, "the job has failed: " + fresh.reason, options.origin));
       return true;
@@ -274,7 +206,7 @@ struct RoundClient::Impl {
     return true;
   }
 
-  std::optional<Model> download(const Plan& fresh, std::string& failure) {
+  std::optional<Model> download(const RoundPlan& fresh, std::string& failure) {
     AlignedBuffer file;
     std::size_t have = 0;
     // A broken download goes on where it stopped, as long as it gets on.
@@ -365,12 +297,12 @@ struct RoundClient::Impl {
       if (settle(job, *state.response, true)) return true;
       const auto parsed = json::parse(state.response->body.text());
       if (!parsed || !parsed->is_object()) return false;
-      if (text_at(parsed->as_object(), "result") == "busy") return false;
-      if (auto why = text_at(parsed->as_object(), "rejected"); !why.empty()) {
+      if (json_text(parsed->as_object(), "result") == "busy") return false;
+      if (auto why = json_text(parsed->as_object(), "rejected"); !why.empty()) {
         refuse(job, std::move(why));
         return true;
       }
-      offset = static_cast<std::uint64_t>(number_at(parsed->as_object(), "offset"));
+      offset = static_cast<std::uint64_t>(json_number(parsed->as_object(), "offset"));
       if (offset >= job.size) offset = 0;
     }
     tried = &job;
@@ -401,8 +333,7 @@ struct RoundClient::Impl {
 
   bool settle(Pending& job, const net::HttpResponse& response, bool only_asked) {
     const auto parsed = json::parse(response.body.text());
-    const std::string result =
-        parsed && parsed->is_object() ? text_at(parsed->as_object(), "result") : std::string();
+    const std::string result = parsed && parsed->is_object() ? json_text(parsed->as_object(), "result") : std::string();
     if (result == "committed" || result == "duplicate") {
       const std::lock_guard lock(mutex);
       job.done = job.committed = true;
@@ -461,7 +392,7 @@ struct RoundClient::Impl {
 
   std::mutex mutex;
   std::condition_variable changed;
-  std::optional<Plan> plan;
+  std::optional<RoundPlan> plan;
   std::string model_digest;
   std::shared_ptr<const Model> newest;
   bool task_due = false;
@@ -520,7 +451,7 @@ std::optional<RoundTask> RoundClient::next(SteadyClock::duration timeout) {
   if (impl_->task_due) {
     impl_->task_due = false;
     RoundTask task;
-    const Plan& plan = *impl_->plan;
+    const RoundPlan& plan = *impl_->plan;
     task.finished = plan.phase == "finished";
     task.round = task.finished ? plan.round - 1 : plan.round;
     task.rounds = plan.rounds;
@@ -542,8 +473,8 @@ void RoundClient::submit(const TrainedUpdate& update) {
   std::unique_lock lock(impl_->mutex);
   pending->round = impl_->task_round;
   lock.unlock();
-  pending->parts = write_update_file({pending->round, update.samples, update.steps, update.metrics}, update.weights,
-                                     update.extra);
+  pending->parts =
+      write_update_file({pending->round, update.samples, update.steps, update.metrics}, update.weights, update.extra);
   // The caller may train on while this is sent: the bytes must be ours.
   for (Bytes& part : pending->parts) {
     part = Bytes::copy_of(part.span());

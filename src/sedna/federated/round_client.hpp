@@ -1,6 +1,6 @@
 // A client of the aggregation server over HTTP: long poll for what to do, models with ETag and Range, updates as
-// safetensors that go on where a broken upload stopped. Its traffic lives on threads of its own: training, however long,
-// delays nothing. Used by the Python package and by C++ trainers.
+// safetensors that go on where a broken upload stopped. Its traffic lives on threads of its own: training, however
+// long, delays nothing. Used by the Python package and by C++ trainers.
 #pragma once
 
 #include <map>
@@ -32,9 +32,9 @@ struct RoundClientOptions {
 
 /// What the server asks for next.
 struct RoundTask {
-  std::int64_t round = 0;   ///< to train for; when `finished`: the last one
-  std::int64_t rounds = 0;  ///< planned
-  bool finished = false;    ///< no more training: `model` is the job's result
+  std::int64_t round = 0;      ///< to train for; when `finished`: the last one
+  std::int64_t rounds = 0;     ///< planned
+  bool finished = false;       ///< no more training: `model` is the job's result
   std::optional<Model> model;  ///< to begin with; nothing before there is one
   double samples = 0;          ///< that the model was made of
   std::string algorithm;
@@ -78,7 +78,7 @@ class RoundClient {
   /// Says goodbye. Idempotent, blocking (at most some seconds).
   void close();
 
-  std::int64_t round() const;  ///< of the newest model that has come
+  std::int64_t round() const;     ///< of the newest model that has come
   std::uint64_t resumed() const;  ///< uploads that went on where they had stopped
   std::uint64_t reconnects() const;
   std::uint64_t bytes_sent() const;

@@ -149,7 +149,8 @@ std::size_t RoundMachine::clients() const {
 
 void RoundMachine::tick(Time now) {
   if (over()) return;
-  if (phase_ == Phase::kCollecting && soft_deadline_ && now >= *soft_deadline_ && committed_.size() >= options_.quorum) {
+  if (phase_ == Phase::kCollecting && soft_deadline_ && now >= *soft_deadline_ &&
+      committed_.size() >= options_.quorum) {
     close_round(true, now);
   }
   if (phase_ == Phase::kCollecting && deadline_ && now >= *deadline_) {

@@ -50,9 +50,9 @@ struct RoundOptions {
 /// What the machine knows of an update: who, how much, and which one. The tensors are the server's affair.
 struct Offer {
   std::string client;
-  double weight = 0;                   ///< samples
-  std::string digest;                  ///< tells this update from another of the same client; may be empty
-  std::optional<std::int64_t> round;   ///< which round it is for, when the client says so
+  double weight = 0;                        ///< samples
+  std::string digest;                       ///< tells this update from another of the same client; may be empty
+  std::optional<std::int64_t> round;        ///< which round it is for, when the client says so
   std::map<std::string, double> metrics{};  ///< what the client reports
 };
 
@@ -76,12 +76,12 @@ class RoundMachine {
 
   enum class Outcome : std::uint8_t {
     kCommitted,
-    kDuplicate,  ///< this client's update of the round is in already; nothing has changed
-    kConflict,   ///< the same, and this one is another: the first one counts
-    kLate,       ///< of a round that is closed: send the newest model
-    kRefused,    ///< `reason`; the round goes on
+    kDuplicate,    ///< this client's update of the round is in already; nothing has changed
+    kConflict,     ///< the same, and this one is another: the first one counts
+    kLate,         ///< of a round that is closed: send the newest model
+    kRefused,      ///< `reason`; the round goes on
     kQuarantined,  ///< too many of this client's updates were refused
-    kFinished,   ///< the job is over: send the newest model
+    kFinished,     ///< the job is over: send the newest model
   };
   struct Verdict {
     Outcome outcome = Outcome::kCommitted;
@@ -94,18 +94,18 @@ class RoundMachine {
     std::int64_t round = 0;
     bool last = false;
     bool by_deadline = false;
-    std::vector<std::string> clients;  ///< who is in the sum, in order of commit
-    std::vector<std::string> missing;  ///< who was connected and had brought nothing
+    std::vector<std::string> clients;       ///< who is in the sum, in order of commit
+    std::vector<std::string> missing;       ///< who was connected and had brought nothing
     std::map<std::string, double> metrics;  ///< means by samples of what clients reported
-    std::string stopped;  ///< why this is the last round although more were planned
+    std::string stopped;                    ///< why this is the last round although more were planned
   };
 
   /// What a restarted server knows from its records.
   struct Restored {
     std::int64_t closed_rounds = 0;
-    std::vector<Offer> committed;         ///< to the open round, in order
+    std::vector<Offer> committed;                        ///< to the open round, in order
     std::vector<std::map<std::string, double>> metrics;  ///< of the closed rounds
-    bool ended = false;                   ///< the last round was closed
+    bool ended = false;                                  ///< the last round was closed
   };
 
   struct Member {
@@ -189,7 +189,7 @@ class RoundMachine {
   Time last_event_;
   Time closed_at_{};
   Time last_leave_{};
-  bool restored_end_ = false;    // nobody knows who of the last round has its model
+  bool restored_end_ = false;   // nobody knows who of the last round has its model
   std::set<std::string> owed_;  // contributors of the last round who broke off before they can have got its model
   std::deque<Closed> closed_;
 };

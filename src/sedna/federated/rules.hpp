@@ -27,7 +27,7 @@ struct Rules {
   std::unique_ptr<Algorithm> algorithm;
   CombinationFactory combination;
   std::optional<NormClip> clip;
-  std::string robust;          ///< the robust rule's name; empty for the mean
+  std::string robust;           ///< the robust rule's name; empty for the mean
   std::size_t min_updates = 1;  ///< a round with fewer cannot be combined
   bool user_rule = false;       ///< `combination` is user code: what it reports stands
 

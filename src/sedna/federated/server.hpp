@@ -44,17 +44,17 @@ struct AggregationServerOptions {
   serve::ServerOptions server;
   std::string aggregation = "FedAvg";  ///< the path
   RoundOptions rounds;
-  std::size_t max_message = std::size_t{1} << 30;    ///< of one message; larger ones close the connection with 1009
-  RuleOptions rules;                                 ///< by name
-  AggregationFactory factory;                        ///< a rule of user code instead
-  std::string state_folder;  ///< where rounds survive a restart; empty: they are in memory only
+  std::size_t max_message = std::size_t{1} << 30;  ///< of one message; larger ones close the connection with 1009
+  RuleOptions rules;                               ///< by name
+  AggregationFactory factory;                      ///< a rule of user code instead
+  std::string state_folder;                        ///< where rounds survive a restart; empty: they are in memory only
   Durability durability = Durability::kRound;
-  std::string initial_model;  ///< a safetensors file that round 1 begins with; empty: see Rules::needs_base()
+  std::string initial_model;    ///< a safetensors file that round 1 begins with; empty: see Rules::needs_base()
   std::size_t keep_models = 3;  ///< so many published models stay in the state folder
   std::uint64_t staging_bytes = std::uint64_t{256} << 20;  ///< memory for uploads under way; more goes to files
   SteadyClock::duration lease = std::chrono::seconds(60);  ///< an HTTP client that is silent for so long has left
-  std::function<void(const char* step)> on_step;  ///< for tests: called between the steps that write to disk
-  std::function<void(const RoundReport&)> on_round;  ///< called from a thread of the server's
+  std::function<void(const char* step)> on_step;           ///< for tests: called between the steps that write to disk
+  std::function<void(const RoundReport&)> on_round;        ///< called from a thread of the server's
 };
 
 /// construct → start() → wait() → stop(). Thread-safe. The destructor stops.

@@ -29,6 +29,9 @@ namespace sedna::federated {
 /// "committed", "duplicate", …: as clients are told, and as the metric's label.
 std::string_view outcome_name(RoundMachine::Outcome outcome);
 
+/// The clip's history travels with the algorithm's state.
+inline constexpr std::string_view kClipHistory = "clip.history";
+
 struct AggregationServer::Impl {
   /// What became of a message: who this connection is from now on, or that it must end.
   struct Step {
@@ -100,7 +103,7 @@ struct AggregationServer::Impl {
 
   void count_update(const RoundMachine::Verdict& verdict, const std::string& client);
 
-  // Routes (server_http.cpp).
+  // Routes (server_http.cpp), updates (server_upload.cpp).
   void add_routes();
   net::Task<serve::Response> join(serve::Request& request);
   net::Task<serve::Response> leave_by_request(serve::Request& request);
@@ -139,7 +142,7 @@ struct AggregationServer::Impl {
   void step(const char* name) const {
     if (options.on_step) options.on_step(name);
   }
-  // Restarts.
+  // Restarts (server_restore.cpp).
   void restore();
   void prune_models(std::int64_t newest) const;
 

@@ -48,11 +48,13 @@ constexpr double kMany = 1e6;
 
 const std::vector<Setting>& all() {
   static const std::vector<Setting> kAll = {
-      {{"algorithm", "What the server makes of a round, NAME[,key=value...]: FedAvg, FedProx, FedAvgM, FedAdam, FedYogi,"
-                     " FedAdagrad, SCAFFOLD, FedNova, FedDyn"},
+      {{"algorithm",
+        "What the server makes of a round, NAME[,key=value...]: FedAvg, FedProx, FedAvgM, FedAdam, FedYogi,"
+        " FedAdagrad, SCAFFOLD, FedNova, FedDyn"},
        [](auto& o, const auto& v) { o.rules.algorithm = v; }},
-      {{"robust", "Instead of the mean, NAME[,key=value...]: Median, TrimmedMean, Krum, MultiKrum, Bulyan,"
-                  " GeometricMedian, FLTrust"},
+      {{"robust",
+        "Instead of the mean, NAME[,key=value...]: Median, TrimmedMean, Krum, MultiKrum, Bulyan,"
+        " GeometricMedian, FLTrust"},
        [](auto& o, const auto& v) { o.rules.robust = v; }},
       {{"clip", "Longest change of the model that one update may make: a number, or median (of past rounds)"},
        [](auto& o, const auto& v) { o.rules.clip = v; }},
@@ -60,13 +62,13 @@ const std::vector<Setting>& all() {
        [](auto& o, const auto& v) { o.rules.bucket = count(v, 1, kMany); }},
       {{"strict", "The mean in 64-bit integers: the same bits for any order of arrival (false)"},
        [](auto& o, const auto& v) { o.rules.strict = flag(v); }},
-      {{"seed", "Of everything that is drawn (0)"},
-       [](auto& o, const auto& v) { o.rules.seed = count(v, 0, 9e15); }},
+      {{"seed", "Of everything that is drawn (0)"}, [](auto& o, const auto& v) { o.rules.seed = count(v, 0, 9e15); }},
       {{"initial-model", "A safetensors file that round 1 begins with"},
        [](auto& o, const auto& v) { o.initial_model = v; }},
       {{"state", "Folder in which the rounds survive a restart; without it they are in memory"},
        [](auto& o, const auto& v) { o.state_folder = v; }},
-      {{"durability", "round: after a crash clients send the open round's updates again; update: they need not (round)"},
+      {{"durability",
+        "round: after a crash clients send the open round's updates again; update: they need not (round)"},
        [](auto& o, const auto& v) {
          if (v != "round" && v != "update") refuse("is '" + v + "'; it must be round or update");
          o.durability = v == "update" ? Durability::kUpdate : Durability::kRound;
@@ -85,7 +87,8 @@ const std::vector<Setting>& all() {
        [](auto& o, const auto& v) { o.rounds.max_strikes = static_cast<int>(count(v, 0, kMany)); }},
       {{"idle-limit", "Seconds without any event after which the job fails (86400)"},
        [](auto& o, const auto& v) { o.rounds.idle_limit = seconds(v); }},
-      {{"stop-metric", "A metric that clients report, by which the job may end early: accuracy; -loss (smaller is better)"},
+      {{"stop-metric",
+        "A metric that clients report, by which the job may end early: accuracy; -loss (smaller is better)"},
        [](auto& o, const auto& v) {
          o.rounds.stop.smaller_is_better = v.starts_with('-');
          o.rounds.stop.metric = v.starts_with('-') ? v.substr(1) : v;

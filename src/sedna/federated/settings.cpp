@@ -58,8 +58,7 @@ double Settings::number(const std::string& key, double fallback, double min, dou
 }
 
 std::size_t Settings::count(const std::string& key, std::size_t fallback, std::size_t min, std::size_t max) {
-  const double value =
-      number(key, static_cast<double>(fallback), static_cast<double>(min), static_cast<double>(max));
+  const double value = number(key, static_cast<double>(fallback), static_cast<double>(min), static_cast<double>(max));
   if (value != std::floor(value)) refuse(key, "must be a whole number");
   return static_cast<std::size_t>(value);
 }

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include "sedna/base/ids.hpp"
 
 namespace sedna::federated {
@@ -36,10 +38,30 @@ bool StagingBudget::take(std::uint64_t bytes) {
   return false;
 }
 
-Staging::Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool to_file,
+void StagingBudget::give_back(std::uint64_t bytes) {
+  left_ += static_cast<std::int64_t>(bytes);
+  std::vector<std::weak_ptr<net::asio::steady_timer>> woken;
+  {
+    const std::lock_guard lock(mutex_);
+    woken.swap(waiting_);
+  }
+  for (const auto& weak : woken) {
+    if (auto timer = weak.lock()) {
+      auto executor = timer->get_executor();
+      net::asio::post(executor, [timer = std::move(timer)] { timer->cancel(); });
+    }
+  }
+}
+
+void StagingBudget::wake_when_returned(std::weak_ptr<net::asio::steady_timer> timer) {
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(timer));
+}
+
+Staging::Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool in_memory,
                  const std::filesystem::path& folder)
     : budget_(std::move(budget)), size_(size) {
-  if (!to_file && budget_->take(size)) {
+  if (in_memory) {
     budgeted_ = size;
     try {
       memory_ = AlignedBuffer(static_cast<std::size_t>(size));
@@ -88,11 +110,11 @@ Bytes Staging::take() {
   }
   // The budget is given back when the last slice of these bytes is gone.
   const Bytes bytes = std::move(memory_).freeze();
-  const auto held = std::shared_ptr<const void>(bytes.data(), [budget = budget_, size = std::exchange(budgeted_, 0),
-                                                               owner = bytes.owner()](const void*) mutable {
-    owner.reset();
-    budget->give_back(size);
-  });
+  const auto held = std::shared_ptr<const void>(
+      bytes.data(), [budget = budget_, size = std::exchange(budgeted_, 0), owner = bytes.owner()](const void*) mutable {
+        owner.reset();
+        budget->give_back(size);
+      });
   return {held, bytes.span()};
 }
 

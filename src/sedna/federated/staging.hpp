@@ -6,10 +6,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
+#include <boost/asio/steady_timer.hpp>
+
 #include "sedna/base/buffer.hpp"
+#include "sedna/net/stream.hpp"
 #include "sedna/storage/file_io.hpp"
 
 namespace sedna::federated {
@@ -17,20 +21,27 @@ namespace sedna::federated {
 /// Memory that all stagings of a server share. Thread-safe.
 class StagingBudget {
  public:
-  explicit StagingBudget(std::uint64_t bytes) : left_(static_cast<std::int64_t>(bytes)) {}
+  explicit StagingBudget(std::uint64_t bytes) : size_(bytes), left_(static_cast<std::int64_t>(bytes)) {}
+  std::uint64_t size() const { return size_; }
   bool take(std::uint64_t bytes);
-  void give_back(std::uint64_t bytes) { left_ += static_cast<std::int64_t>(bytes); }
+  void give_back(std::uint64_t bytes);
+  /// Cancels the timer, from its executor, when something is given back. Once.
+  void wake_when_returned(std::weak_ptr<net::asio::steady_timer> timer);
 
  private:
+  const std::uint64_t size_;
   std::atomic<std::int64_t> left_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<net::asio::steady_timer>> waiting_;
 };
 
 /// One upload's bytes, filled from the front. One user at a time.
 class Staging {
  public:
-  /// `size`: of the whole. In memory when the budget has it and `to_file` is false; else a file in `folder`, which is
-  /// removed with this object unless keep_as() was called. Throws Error (no memory, disk full).
-  Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool to_file, const std::filesystem::path& folder);
+  /// `size`: of the whole. In memory, when the budget was taken for it; else a file in `folder`, which is removed with
+  /// this object unless keep_as() was called. Throws Error (no memory, disk full).
+  Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool in_memory,
+          const std::filesystem::path& folder);
   ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;

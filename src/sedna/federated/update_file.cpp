@@ -122,9 +122,10 @@ Result<void> check_update_header(const tensor::SafetensorsHeader& header, const 
     }
   }
   if (manifest.set && weights != manifest.tensors.size()) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "has " + std::to_string(weights) + " tensors, the model has " + std::to_string(manifest.tensors.size()),
-                 "weights");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        "has " + std::to_string(weights) + " tensors, the model has " + std::to_string(manifest.tensors.size()),
+        "weights");
   }
   if ((extra || extras > 0) && extras != weights) {
     return Error(ErrorCode::kInvalidArgument,

@@ -17,18 +17,18 @@ static_assert(std::endian::native == std::endian::little, "tensors travel as the
 namespace {
 
 constexpr std::array<std::pair<DType, std::string_view>, 13> kNames = {{{DType::kBool, "BOOL"},
-                                                                       {DType::kUint8, "U8"},
-                                                                       {DType::kUint16, "U16"},
-                                                                       {DType::kUint32, "U32"},
-                                                                       {DType::kUint64, "U64"},
-                                                                       {DType::kInt8, "I8"},
-                                                                       {DType::kInt16, "I16"},
-                                                                       {DType::kInt32, "I32"},
-                                                                       {DType::kInt64, "I64"},
-                                                                       {DType::kFp16, "F16"},
-                                                                       {DType::kBf16, "BF16"},
-                                                                       {DType::kFp32, "F32"},
-                                                                       {DType::kFp64, "F64"}}};
+                                                                        {DType::kUint8, "U8"},
+                                                                        {DType::kUint16, "U16"},
+                                                                        {DType::kUint32, "U32"},
+                                                                        {DType::kUint64, "U64"},
+                                                                        {DType::kInt8, "I8"},
+                                                                        {DType::kInt16, "I16"},
+                                                                        {DType::kInt32, "I32"},
+                                                                        {DType::kInt64, "I64"},
+                                                                        {DType::kFp16, "F16"},
+                                                                        {DType::kBf16, "BF16"},
+                                                                        {DType::kFp32, "F32"},
+                                                                        {DType::kFp64, "F64"}}};
 
 constexpr std::string_view kMetadata = "__metadata__";
 
@@ -136,9 +136,8 @@ Result<SafetensorsHeader> parse_safetensors_header(std::string_view text) {
   // Empty tensors begin where others do: between those the header's order decides.
   std::vector<std::size_t> order(header.tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, {}, [&](std::size_t i) {
-    return std::tuple(header.tensors[i].begin, header.tensors[i].end, i);
-  });
+  std::ranges::sort(order, {},
+                    [&](std::size_t i) { return std::tuple(header.tensors[i].begin, header.tensors[i].end, i); });
   std::vector<SafetensorsHeader::Entry> sorted;
   sorted.reserve(order.size());
   for (const std::size_t i : order) sorted.push_back(std::move(header.tensors[i]));
@@ -159,9 +158,9 @@ Result<SafetensorsFile> read_safetensors(const Bytes& file, std::size_t max_head
   SafetensorsFile out;
   out.header = std::move(*header);
   if (out.header.file_size() != file.size()) {
-    return bad("describes " + std::to_string(out.header.file_size()) + " bytes, the file has " +
-                   std::to_string(file.size()),
-               "safetensors file");
+    return bad(
+        "describes " + std::to_string(out.header.file_size()) + " bytes, the file has " + std::to_string(file.size()),
+        "safetensors file");
   }
   for (const auto& entry : out.header.tensors) {
     Tensor tensor;

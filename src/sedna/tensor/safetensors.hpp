@@ -1,6 +1,6 @@
-// The safetensors format: u64 header length, a JSON header {name: {dtype, shape, data_offsets}}, then the tensors' bytes
-// without holes. Models and updates of federated jobs have this form on the socket and on disk, and Python's safe_open()
-// reads the same bytes. https://huggingface.co/docs/safetensors
+// The safetensors format: u64 header length, a JSON header {name: {dtype, shape, data_offsets}}, then the tensors'
+// bytes without holes. Models and updates of federated jobs have this form on the socket and on disk, and Python's
+// safe_open() reads the same bytes. https://huggingface.co/docs/safetensors
 #pragma once
 
 #include <cstdint>

@@ -25,6 +25,7 @@ Bytes joined(const std::vector<Bytes>& parts) {
   return Bytes::copy_of(text);
 }
 
+// FL-3.7
 TEST(Safetensors, AreReadBackAsTheyWereWritten) {
   Tensor counter;
   counter.name = "steps \"n\"";
@@ -49,6 +50,7 @@ TEST(Safetensors, AreReadBackAsTheyWereWritten) {
   }
 }
 
+// FL-3.7
 TEST(Safetensors, HaveTheBytesThatTheFormatSays) {
   const std::vector<Tensor> tensors = {floats("w", {1}, {1})};
   const Bytes file = joined(write_safetensors(tensors, {}));
@@ -60,6 +62,7 @@ TEST(Safetensors, HaveTheBytesThatTheFormatSays) {
   EXPECT_EQ(text.substr(64), std::string_view("\x00\x00\x80\x3f", 4));
 }
 
+// FL-3.7
 TEST(Safetensors, RefuseHeadersThatLie) {
   const auto reason = [](std::string_view header) {
     const auto parsed = parse_safetensors_header(header);
@@ -83,6 +86,7 @@ TEST(Safetensors, RefuseHeadersThatLie) {
   EXPECT_THAT(reason(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{}})"), HasSubstr("safetensors"));
 }
 
+// FL-3.7
 TEST(Safetensors, RefuseFilesThatAreCutOrLonger) {
   const std::vector<Tensor> tensors = {floats("w", {2}, {1, 2})};
   const Bytes file = joined(write_safetensors(tensors, {}));
@@ -92,6 +96,7 @@ TEST(Safetensors, RefuseFilesThatAreCutOrLonger) {
   EXPECT_FALSE(read_safetensors(Bytes::copy_of(huge)));
 }
 
+// FL-3.7
 TEST(Safetensors, WriteEachNameOnce) {
   const std::vector<Tensor> twice = {floats("w", {1}, {1}), floats("w", {1}, {2})};
   EXPECT_THROW(write_safetensors_header(twice, {}), Error);

@@ -34,13 +34,13 @@ class Adaptive final : public Algorithm {
     for (std::size_t i = 0; i < end.base->weights.size(); ++i) {
       double* const m = m_[i].data();
       double* const v = v_[i].data();
-      model.weights.push_back(map_tensors(end.base->weights[i], end.combined.weights[i],
-                                          [&](std::size_t k, double x, double mean) {
-                                            const double d = mean - x;
-                                            m[k] = beta1_ * m[k] + (1 - beta1_) * d;
-                                            v[k] = second_(v[k], d * d);
-                                            return x + rate_ * m[k] / (std::sqrt(v[k]) + tau_);
-                                          }));
+      model.weights.push_back(
+          map_tensors(end.base->weights[i], end.combined.weights[i], [&](std::size_t k, double x, double mean) {
+            const double d = mean - x;
+            m[k] = beta1_ * m[k] + (1 - beta1_) * d;
+            v[k] = second_(v[k], d * d);
+            return x + rate_ * m[k] / (std::sqrt(v[k]) + tau_);
+          }));
     }
     return model;
   }

@@ -20,11 +20,11 @@ class FedAvgM final : public Algorithm {
     Model model;
     for (std::size_t i = 0; i < end.base->weights.size(); ++i) {
       double* const v = velocity_[i].data();
-      model.weights.push_back(map_tensors(end.base->weights[i], end.combined.weights[i],
-                                          [&](std::size_t k, double x, double mean) {
-                                            v[k] = momentum_ * v[k] + (x - mean);
-                                            return x - rate_ * v[k];
-                                          }));
+      model.weights.push_back(
+          map_tensors(end.base->weights[i], end.combined.weights[i], [&](std::size_t k, double x, double mean) {
+            v[k] = momentum_ * v[k] + (x - mean);
+            return x - rate_ * v[k];
+          }));
     }
     return model;
   }

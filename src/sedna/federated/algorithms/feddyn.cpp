@@ -28,11 +28,11 @@ class FedDyn final : public Algorithm {
     Model model;
     for (std::size_t i = 0; i < end.base->weights.size(); ++i) {
       double* const h = h_[i].data();
-      model.weights.push_back(map_tensors(end.base->weights[i], end.combined.weights[i],
-                                          [&](std::size_t k, double x, double mean) {
-                                            h[k] -= alpha_ * share * (mean - x);
-                                            return mean - h[k] / alpha_;
-                                          }));
+      model.weights.push_back(
+          map_tensors(end.base->weights[i], end.combined.weights[i], [&](std::size_t k, double x, double mean) {
+            h[k] -= alpha_ * share * (mean - x);
+            return mean - h[k] / alpha_;
+          }));
     }
     return model;
   }

@@ -26,7 +26,8 @@ class Bulyan final : public Collected {
       const auto scores = krum_scores(gram, alive, closest);
       const auto best = static_cast<std::size_t>(std::ranges::min_element(scores) - scores.begin());
       // With infinite scores everywhere the first one alive is as good as any.
-      const std::size_t pick = alive[best] ? best : static_cast<std::size_t>(std::ranges::find(alive, true) - alive.begin());
+      const std::size_t pick =
+          alive[best] ? best : static_cast<std::size_t>(std::ranges::find(alive, true) - alive.begin());
       alive[pick] = false;
       chosen.push_back(updates[pick]);
     }

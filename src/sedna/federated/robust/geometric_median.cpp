@@ -1,6 +1,6 @@
-// The geometric median of the updates, weighted by samples: the point z with the least sum_i a_i |z − x_i|, by the smoothed
-// Weiszfeld algorithm z = sum_i b_i x_i / sum_i b_i with b_i = a_i / max(nu, |z − x_i|). z is always a combination of the
-// updates, so all iterations work on their inner products and the updates are read twice in all.
+// The geometric median of the updates, weighted by samples: the point z with the least sum_i a_i |z − x_i|, by the
+// smoothed Weiszfeld algorithm z = sum_i b_i x_i / sum_i b_i with b_i = a_i / max(nu, |z − x_i|). z is always a
+// combination of the updates, so all iterations work on their inner products and the updates are read twice in all.
 // Pillutla, Kakade, Harchaoui, "Robust Aggregation for Federated Learning", IEEE Trans. Signal Processing 2022.
 #include <algorithm>
 #include <cmath>

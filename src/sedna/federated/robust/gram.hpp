@@ -1,5 +1,5 @@
-// Inner products of all pairs of changes (update − base), in one pass over the updates; distances, angles and the weights
-// of rules that end in a linear combination follow from them. Internal to the robust rules.
+// Inner products of all pairs of changes (update − base), in one pass over the updates; distances, angles and the
+// weights of rules that end in a linear combination follow from them. Internal to the robust rules.
 #pragma once
 
 #include <vector>
@@ -22,8 +22,8 @@ class Gram {
   std::vector<double> values_;
 };
 
-/// base · (1 − sum c) + sum_i c_i x_i; a single coefficient of 1 gives that update, bit for bit. `base` may be null when
-/// the coefficients add up to 1.
+/// base · (1 − sum c) + sum_i c_i x_i; a single coefficient of 1 gives that update, bit for bit. `base` may be null
+/// when the coefficients add up to 1.
 Weights linear_combination(const std::vector<Update>& updates, const std::vector<double>& coefficients,
                            const Weights* base);
 

@@ -1,7 +1,7 @@
-// Krum: the update whose n − f − 2 nearest others are nearest; Multi-Krum: the plain mean of the m best (m = n − f unless
-// said). f is the number of hostile clients among n >= 2f + 3. With uneven data plain Krum lets one client's model win:
-// Multi-Krum or clipping are the better defaults.
-// Blanchard et al., "Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent", NeurIPS 2017.
+// Krum: the update whose n − f − 2 nearest others are nearest; Multi-Krum: the plain mean of the m best (m = n − f
+// unless said). f is the number of hostile clients among n >= 2f + 3. With uneven data plain Krum lets one client's
+// model win: Multi-Krum or clipping are the better defaults. Blanchard et al., "Machine Learning with Adversaries:
+// Byzantine Tolerant Gradient Descent", NeurIPS 2017.
 #include <numeric>
 
 #include "sedna/federated/robust/gram.hpp"

@@ -23,7 +23,8 @@ class Median final : public Collected {
       const auto* const b = rows + high * kColumns;
       using T = std::remove_pointer_t<decltype(out)>;
       // Halves before the sum: two large values must not overflow.
-      for (std::size_t k = 0; k < count; ++k) out[k] = low == high ? a[k] : static_cast<T>(a[k] * T(0.5) + b[k] * T(0.5));
+      for (std::size_t k = 0; k < count; ++k)
+        out[k] = low == high ? a[k] : static_cast<T>(a[k] * T(0.5) + b[k] * T(0.5));
     });
   }
 };

@@ -1,8 +1,8 @@
-// The coordinate-wise trimmed mean, streaming: for every coordinate the b largest and the b smallest values are left out
-// and the mean of the rest is taken. Memory is (2b + 2) models whatever the number of clients, because only those 2b
-// extremes and a sum are kept. A value joins the sum only once it can be no extreme any more: however large an attacker's
-// values are, they never touch the sum, and nothing has to be subtracted from it.
-// Yin et al., "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", ICML 2018, option II.
+// The coordinate-wise trimmed mean, streaming: for every coordinate the b largest and the b smallest values are left
+// out and the mean of the rest is taken. Memory is (2b + 2) models whatever the number of clients, because only those
+// 2b extremes and a sum are kept. A value joins the sum only once it can be no extreme any more: however large an
+// attacker's values are, they never touch the sum, and nothing has to be subtracted from it. Yin et al.,
+// "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", ICML 2018, option II.
 #include "sedna/federated/robust/collected.hpp"
 
 namespace sedna::federated {
@@ -38,8 +38,8 @@ void insert_block(const T* values, T* extremes, double* sum, std::size_t count, 
   for (std::size_t k = 0; k < count; ++k) sum[k] += static_cast<double>(v[k]);
 }
 
-SEDNA_MULTIVERSION void insert(const float* values, float* extremes, double* sum, std::size_t count,
-                               std::size_t stride, std::size_t trim, std::size_t seen) {
+SEDNA_MULTIVERSION void insert(const float* values, float* extremes, double* sum, std::size_t count, std::size_t stride,
+                               std::size_t trim, std::size_t seen) {
   insert_block(values, extremes, sum, count, stride, trim, seen);
 }
 SEDNA_MULTIVERSION void insert(const double* values, double* extremes, double* sum, std::size_t count,
