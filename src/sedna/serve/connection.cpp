@@ -98,7 +98,7 @@ net::Task<bool> Connection::read_head() {
     }
     HeadScanner::Outcome outcome = scanner_.scan(buffered());
     if (outcome.length > 0) {
-      head_ = RequestHead();
+      head_.reset();
       outcome.refusal = parse_request_head(buffered().substr(0, outcome.length), head_);
       begin_ += outcome.length;
       if (!outcome.refusal) co_return true;

@@ -96,7 +96,7 @@ bool Connection::authenticate(const Route& route, Response& refusal) {
 }
 
 Route* Connection::admit(Response& refusal) {
-  Router::Match match = core_->router.match(head_.method, head_.raw_path);
+  Router::Match match = core_->router.match(head_.method, head_.raw_path, request_.params);
   if (match.route == nullptr) {
     const bool wrong_method = !match.allow.empty();
     const int status = wrong_method ? 405 : 404;
@@ -108,7 +108,6 @@ Route* Connection::admit(Response& refusal) {
     return nullptr;
   }
   Route* const route = route_ = match.route;
-  request_.params = std::move(match.params);
   if (!authenticate(*route, refusal)) return nullptr;
   const std::size_t limit = body_limit(*route);
   if (head_.content_length.value_or(0) > limit) {
@@ -158,8 +157,8 @@ net::Task<void> Connection::serve_one() {
   body_read_ = progress_mark_ = 0;
   continue_owed_ = head_.expect_continue && !body_done_;
   if (head_.chunked) chunks_ = net::ChunkDecoder();
-  request_.request_id = request_id_from(head_.headers.get("X-Request-Id"));
-  request_.traceparent = traceparent_from(head_.headers.get("traceparent"));
+  assign_request_id(request_.request_id, head_.headers.get("X-Request-Id"));
+  assign_traceparent(request_.traceparent, head_.headers.get("traceparent"));
   head_parsed_ = true;
   request_.method.clear();
   request_.path.clear();
@@ -172,7 +171,7 @@ net::Task<void> Connection::serve_one() {
   request_.method.swap(head_.method);
   request_.path.swap(head_.path);
   request_.target.swap(head_.target);
-  request_.headers = std::move(head_.headers);
+  std::swap(request_.headers, head_.headers);
   const bool upgrades = net::has_token(request_.headers.get("Upgrade"), "websocket");
   if (route->websocket && (upgrades || !route->handler)) {
     co_await run_websocket(*route);

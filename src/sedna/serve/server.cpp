@@ -137,7 +137,8 @@ void Server::websocket(std::string pattern, WebSocketHandler handler, RouteOptio
 
 void Server::Impl::add_builtin_routes() {
   const auto add = [&](std::string pattern, Handler handler, bool anonymous) {
-    if (core->router.match("GET", pattern).route != nullptr) return;  // the feature has its own
+    std::vector<std::string> params;
+    if (core->router.match("GET", pattern, params).route != nullptr) return;  // the feature has its own
     RouteOptions options;
     options.anonymous = anonymous;
     options.uncounted = true;
