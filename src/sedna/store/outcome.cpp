@@ -63,6 +63,7 @@ Error Status::to_error() const {
 
 json::object Status::to_json() const {
   json::object out{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Failure"}};
+  if (!continue_token.empty()) out["metadata"].get_object()["continue"] = continue_token;
   if (!message.empty()) out["message"] = message;
   if (!reason.empty()) out["reason"] = reason;
   json::object details;
@@ -97,6 +98,8 @@ Status Status::from_json(const json::object& body, int http_status) {
   status.reason = text_of(body, "reason");
   status.message = text_of(body, "message");
   if (status.reason.empty()) status.reason = std::string(reason_of(status.code));
+  const json::value* metadata = body.if_contains("metadata");
+  if (metadata != nullptr && metadata->is_object()) status.continue_token = text_of(metadata->get_object(), "continue");
   const json::value* details = body.if_contains("details");
   if (details == nullptr || !details->is_object()) return status;
   const json::object& d = details->get_object();
