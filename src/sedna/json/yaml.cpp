@@ -136,7 +136,13 @@ class Builder final : public YAML::EventHandler {
     root_line_ = mark.is_null() ? 1 : static_cast<std::size_t>(mark.line) + 1;
   }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(mark, anchor, Node{}); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (!frames_.empty() && frames_.back().key && frames_.back().key_mark.pos == mark.pos) {
+      // yaml-cpp takes a line without a colon for a key without a value.
+      throw Fault(mark, "could not find expected ':' after \"" + *frames_.back().key + "\"");
+    }
+    add(mark, anchor, Node{});
+  }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) throw Fault(mark, "an anchor's value contains itself");
@@ -177,6 +183,7 @@ class Builder final : public YAML::EventHandler {
     YAML::anchor_t anchor;
     Node node;
     std::optional<std::string> key;  ///< read, its value not yet
+    YAML::Mark key_mark;
     bool merge_next = false;
   };
 
@@ -193,7 +200,7 @@ class Builder final : public YAML::EventHandler {
       throw Fault(mark, "nested deeper than " + std::to_string(options_.max_depth), ErrorCode::kResourceExhausted);
     }
     count(mark, 1);
-    Frame f{mark, anchor, {}, std::nullopt, false};
+    Frame f{mark, anchor, {}, std::nullopt, {}, false};
     f.node.content = std::move(empty);
     frames_.push_back(std::move(f));
   }
@@ -227,6 +234,7 @@ class Builder final : public YAML::EventHandler {
         top.merge_next = true;
       } else {
         top.key = key_text(mark, node.content);
+        top.key_mark = mark;
       }
     } else {
       if (options_.refuse_duplicates && map.contains(*top.key)) {
@@ -263,8 +271,8 @@ class Builder final : public YAML::EventHandler {
       return Fault(mark, "cannot decode \"" + text + "\" as a " + std::string(as));
     };
     value v;
-    if (tag == "?") {
-      v = key ? resolve_yaml_key(text) : resolve_yaml_scalar(text);
+    if (tag == "?" || (tag.empty() && text.empty())) {
+      v = resolve_yaml_key(text);
     } else if (!tag.starts_with(kTagPrefix)) {
       return value(text);  // quoted, or a tag of the user's own
     } else {
@@ -275,7 +283,7 @@ class Builder final : public YAML::EventHandler {
           throw Fault(mark, "!!binary value contains invalid base64 data or no text");
         return value(*bytes);
       }
-      v = resolve_yaml_scalar(text);
+      v = resolve_yaml_key(text);
       if (type == "null") {
         if (!v.is_null()) throw cannot("!!null");
       } else if (type == "bool") {
@@ -288,6 +296,7 @@ class Builder final : public YAML::EventHandler {
         return value(text);
       }
     }
+    if (!key) v = json_number(std::move(v));
     if (!key && v.is_double() && !std::isfinite(v.get_double())) throw Fault(mark, text + " has no meaning in JSON");
     return v;
   }

@@ -119,13 +119,15 @@ value resolve_yaml_key(std::string_view plain) {
   return value(plain);
 }
 
-value resolve_yaml_scalar(std::string_view plain) {
-  value v = resolve_yaml_key(plain);
+value json_number(value v) {
   if (!v.is_double()) return v;
-  // On its way to the server the number is printed as JSON, where 8.0 is 8.
   const double d = v.get_double();
   if (std::trunc(d) == d && std::fabs(d) < 0x1p63) return value(static_cast<std::int64_t>(d));
   return v;
+}
+
+value resolve_yaml_scalar(std::string_view plain) {
+  return json_number(resolve_yaml_key(plain));
 }
 
 }  // namespace sedna::json

@@ -20,5 +20,7 @@ bool needs_yaml_escape(std::string_view character);
 std::string yaml_escape(std::string_view character);
 /// resolve_yaml_scalar() with 1e6 still a double: as a key it becomes "1e+06".
 value resolve_yaml_key(std::string_view plain);
+/// What becomes of a number on its way through JSON: 8.0 is 8.
+value json_number(value v);
 
 }  // namespace sedna::json

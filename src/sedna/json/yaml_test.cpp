@@ -112,6 +112,9 @@ TEST(Yaml, ErrorsSayWhere) {
   const auto r = parse_yaml("spec:\n  a: [1, 2\n  b: 3\n");
   ASSERT_FALSE(r);
   EXPECT_TRUE(r.error().message().starts_with("line 3")) << r.error().message();
+  EXPECT_EQ(as_json("spec:\n  a: 1\n  format\n"),
+            "error: line 3, column 3: could not find expected ':' after \"format\"");
+  EXPECT_EQ(as_json("a:\nb: &x\nc: {d, e: }\n? f\n"), R"({"a":null,"b":null,"c":{"d":null,"e":null},"f":null})");
 }
 
 std::string yaml_of(std::string_view json) {

@@ -85,7 +85,7 @@ class Writer {
       sequence(v.get_array(), place == Place::kItem ? indent + 2 : indent, place == Place::kItem);
     } else {
       if (place == Place::kMapValue) put(' ');
-      scalar(v, place == Place::kRoot ? 0 : indent + 2);
+      scalar(v, indent + 2);
     }
   }
 
@@ -98,7 +98,8 @@ class Writer {
     for (const auto* member : members) {
       if (!std::exchange(first, false)) line(indent);
       const std::string_view key = member->key();
-      if (key.size() > kLongestSimpleKey || has_break(key)) {
+      const bool complex = key.size() > kLongestSimpleKey || has_break(key);
+      if (complex) {
         put('?');
         put(' ');
         text(key, indent + 2, false);
@@ -107,7 +108,8 @@ class Writer {
         text(key, indent, true);
       }
       put(':');
-      node(member->value(), indent, Place::kMapValue);
+      if (complex) put(' ');
+      node(member->value(), indent, complex ? Place::kItem : Place::kMapValue);
     }
   }
 
