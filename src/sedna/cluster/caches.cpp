@@ -82,7 +82,9 @@ Caches::Caches(store::ApiServer& server) {
     }
     if (kind == &kPod) {
       informer->add_index(kByController, control::index_by_controller_uid);
-      informer->add_index(kByNode, control::index_by_node);
+      informer->add_index(kByNode, [](const api::Object& pod) {
+        return std::vector<std::string>{std::string(api::string_at(pod, {"spec", "nodeName"}))};
+      });
       informer->add_index(kByLabel, labels_of);
     }
     if (kind == &kService) informer->add_index(kBySelector, first_selector_entry);

@@ -12,7 +12,7 @@ namespace sedna::cluster {
 
 inline constexpr const char* kByController = "controller-uid";
 inline constexpr const char* kByOwner = "owner-uid";
-inline constexpr const char* kByNode = "node";
+inline constexpr const char* kByNode = "node";          ///< Pods: spec.nodeName, "" for those without
 inline constexpr const char* kByLabel = "label";        ///< Pods: "key=value" of each label
 inline constexpr const char* kBySelector = "selector";  ///< Services: "key=value" of the selector's first entry
 

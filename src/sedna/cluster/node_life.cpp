@@ -135,23 +135,25 @@ ReconcileResult NodeLifeLoop::lost(const api::Object& node) {
     events_.normal(node, "NodeNotReady", "Node " + name + " status is now: NodeNotReady");
     caches_.nodes().remember(std::move(*written));
   }
-  if (!has_unreachable_taint(node)) {
+  const auto current = caches_.nodes().cache().get(name);
+  if (current == nullptr) return ReconcileResult::done();
+  if (!has_unreachable_taint(*current)) {
     json::array taints;
-    if (const auto* now = api::array_at(node, {"spec", "taints"})) taints = *now;
+    if (const auto* now = api::array_at(*current, {"spec", "taints"})) taints = *now;
     for (const auto* effect : {"NoSchedule", "NoExecute"}) {
       auto taint = unreachable_taint(effect);
       taint["timeAdded"] = api::format_time(clock_.wall());
       taints.push_back(std::move(taint));
     }
     auto patched = server_.merge_patch(api::kinds::kNode, {}, name,
-                                       store::MergePatch(json::object{{"spec", {{"taints", std::move(taints)}}}}));
+                                       store::MergePatch(json::object{{"spec", {{"taints", std::move(taints)}}}},
+                                                         api::resource_version_of(*current)));
     if (!patched && !patched.status().is_not_found()) return ReconcileResult::failed(patched.status().message);
     if (patched) caches_.nodes().remember(std::move(*patched));
   }
   if (auto why = mark_pods_not_ready(node); !why.empty()) return ReconcileResult::failed(std::move(why));
 
-  const auto current = caches_.nodes().cache().get(name);
-  const auto since = current ? condition_since(*current, "Ready") : std::nullopt;
+  const auto since = condition_since(*current, "Ready");
   if (!since) return ReconcileResult::done();
   const bool edge = api::label(*current, "node-role.kubernetes.io/edge").has_value();
   std::optional<seconds> next;
