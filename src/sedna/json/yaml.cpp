@@ -11,6 +11,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include "sedna/base/base64.hpp"
 #include "sedna/json/scanner.hpp"
 #include "sedna/json/yaml_style.hpp"
 
@@ -76,40 +77,6 @@ std::string float_key(double v) {
 }
 
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
-
-/// Standard base64 with line breaks, as !!binary holds it.
-std::optional<std::string> decode_base64(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  std::size_t padding = 0;
-  for (const char c : text) {
-    if (c == '\n' || c == '\r') continue;
-    int v = -1;
-    if (c >= 'A' && c <= 'Z') v = c - 'A';
-    if (c >= 'a' && c <= 'z') v = c - 'a' + 26;
-    if (c >= '0' && c <= '9') v = c - '0' + 52;
-    if (c == '+') v = 62;
-    if (c == '/') v = 63;
-    if (c == '=') {
-      ++padding;
-      continue;
-    }
-    if (v < 0 || padding > 0) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(v);
-    if (++count == 4) {
-      out.push_back(static_cast<char>(bits >> 16 & 255));
-      out.push_back(static_cast<char>(bits >> 8 & 255));
-      out.push_back(static_cast<char>(bits & 255));
-      bits = 0;
-      count = 0;
-    }
-  }
-  if (count == 1 || (count == 0 ? padding != 0 : padding != static_cast<std::size_t>(4 - count))) return std::nullopt;
-  if (count > 1) out.push_back(static_cast<char>(bits >> (count == 3 ? 10 : 4) & 255));
-  if (count == 3) out.push_back(static_cast<char>(bits >> 2 & 255));
-  return out;
-}
 
 /// yaml-cpp 0.7 makes single bytes of the escapes \N and \_: what is no UTF-8 here is one of those.
 std::string repaired(const std::string& text) {
@@ -278,7 +245,7 @@ class Builder final : public YAML::EventHandler {
     } else {
       const auto type = std::string_view(tag).substr(kTagPrefix.size());
       if (type == "binary") {
-        auto bytes = decode_base64(text);
+        const auto bytes = base64_decode(text);
         if (!bytes || bad_character(*bytes))
           throw Fault(mark, "!!binary value contains invalid base64 data or no text");
         return value(*bytes);
