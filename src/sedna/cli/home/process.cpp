@@ -1,8 +1,11 @@
 #include "sedna/cli/home/process.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -83,12 +86,27 @@ bool ProcessId::alive() const {
   return now && now->start_time == start_time;
 }
 
+storage::Descriptor listen_on_loopback(std::uint16_t port) {
+  storage::Descriptor fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(fd.get(), 1024) != 0) {
+    throw storage::system_error(errno, "cannot be listened on", "127.0.0.1:" + std::to_string(port));
+  }
+  return fd;
+}
+
 pid_t spawn(const Command& command) {
   SpawnSetup setup;
   posix_spawn_file_actions_addopen(&setup.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&setup.actions, STDOUT_FILENO, command.log.c_str(), O_WRONLY | O_APPEND | O_CREAT,
                                    0600);
   posix_spawn_file_actions_adddup2(&setup.actions, STDOUT_FILENO, STDERR_FILENO);
+  if (command.descriptor >= 0) posix_spawn_file_actions_adddup2(&setup.actions, command.descriptor, 3);
   posix_spawn_file_actions_addchdir_np(&setup.actions, command.cwd.c_str());
   sigset_t none;
   sigemptyset(&none);

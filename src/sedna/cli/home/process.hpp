@@ -31,7 +31,11 @@ struct Command {
   std::vector<std::pair<std::string, std::string>> env;       ///< in addition to ours
   std::filesystem::path log;                                  ///< standard output and error are appended to it
   std::filesystem::path cwd = "/";
+  int descriptor = -1;  ///< handed over as number 3
 };
+
+/// A socket that listens on 127.0.0.1:port. Throws Error naming the port.
+storage::Descriptor listen_on_loopback(std::uint16_t port);
 
 /// Starts it in a session of its own with standard input closed. Throws Error naming the program.
 pid_t spawn(const Command& command);

@@ -19,6 +19,7 @@ namespace sedna::cli::home {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr std::chrono::seconds kCleanUpGrace{90};  // workers have their own grace periods
 using What = DaemonEvent::What;
 using TimePoint = SteadyClock::time_point;
 
@@ -35,6 +36,9 @@ struct Daemon {
   TimePoint due{};               ///< kStarting: READY by then; kWaiting: the next start; kStopping: the kill
   int ends = 0;                  ///< in a row
   bool was_ready = false;
+  bool to_stop = false;   ///< stop() is not done with it yet
+  bool cleaning = false;  ///< what runs is its clean-up
+  bool cleaned = false;
 };
 
 std::string how_it_ended(int status) {
@@ -118,7 +122,9 @@ struct Supervisor::Impl {
     std::error_code error;
     fs::remove(paths.run_file(daemon.spec.name), error);
     if (daemon.state == State::kStopping) {
-      tell(What::kStopped, daemon);
+      if (!daemon.cleaning) tell(What::kStopped, daemon);
+      daemon.cleaned = daemon.cleaning;
+      daemon.cleaning = false;
       enter(daemon, State::kIdle);
       return;
     }
@@ -269,22 +275,45 @@ struct Supervisor::Impl {
     }
   }
 
+  void clean(Daemon& daemon) {
+    Command command = daemon.spec.cleanup();
+    command.log = paths.log(daemon.spec.name);
+    enter(daemon, State::kStopping, kCleanUpGrace);
+    tell(What::kCleaning, daemon);
+    const pid_t pid = spawn(command);
+    daemon.ours = true;
+    daemon.cleaning = true;
+    daemon.record = RunRecord();
+    daemon.record.process.pid = pid;
+    if (const auto process = ProcessId::of(pid)) daemon.record.process = *process;
+    daemon.process = watch_process(daemon.record.process);
+    if (!daemon.process) ended(daemon);
+  }
+
+  void stop_one(Daemon& daemon) {
+    if (daemon.process) {
+      if (daemon.state != State::kStopping) begin_stop(daemon);
+    } else if (daemon.spec.cleanup && !daemon.cleaned) {
+      clean(daemon);
+    } else {
+      daemon.to_stop = false;
+    }
+  }
+
   void stop_all() {
+    for (auto& daemon : daemons) daemon.to_stop = true;
     for (;;) {
-      bool left = false;
       for (auto& daemon : daemons) {
-        if (!daemon.process) continue;
-        left = true;
         const bool needed = any([&](const Daemon& other) {
           const auto& after = other.spec.after;
-          return other.process && std::find(after.begin(), after.end(), daemon.spec.name) != after.end();
+          return other.to_stop && std::find(after.begin(), after.end(), daemon.spec.name) != after.end();
         });
-        if (!needed) begin_stop(daemon);
+        if (daemon.to_stop && !needed) stop_one(daemon);
       }
-      if (!left) return;
-      turn();
+      if (!any([](const Daemon& d) { return d.to_stop; })) return;
+      if (any([](const Daemon& d) { return static_cast<bool>(d.process); })) turn();
       for (auto& daemon : daemons) {
-        if (daemon.state == State::kWaiting) enter(daemon, State::kIdle);
+        if (!daemon.process) enter(daemon, State::kIdle);  // one that ended by itself is not started again
       }
     }
   }
@@ -313,10 +342,14 @@ Supervisor::Supervisor(Paths paths, std::vector<DaemonSpec> daemons, Observer ob
 
 Supervisor::~Supervisor() = default;
 
+void Supervisor::adopt() {
+  impl_->stop_unwanted();
+  for (auto& daemon : impl_->daemons) impl_->adopt(daemon);
+}
+
 bool Supervisor::start() {
   Impl& s = *impl_;
-  s.stop_unwanted();
-  for (auto& daemon : s.daemons) s.adopt(daemon);
+  adopt();
   while (s.any([](const Daemon& d) { return d.state != State::kReady; })) {
     s.start_due();
     s.turn();

@@ -22,11 +22,12 @@ struct DaemonSpec {
   std::vector<std::string> after;   ///< started once these are ready
   std::vector<std::string> identity;  ///< an adopted process that was started with another one is replaced
   std::function<Command()> command;   ///< asked for at each start
+  std::function<Command()> cleanup;   ///< what stop() runs once it has ended (an agent leaves its workers running)
   std::chrono::seconds stop_grace{10};
 };
 
 struct DaemonEvent {
-  enum class What : std::uint8_t { kStarting, kReady, kAdopted, kReplaced, kEnded, kWaiting, kStopping, kStopped };
+  enum class What : std::uint8_t { kStarting, kReady, kAdopted, kReplaced, kEnded, kWaiting, kStopping, kCleaning, kStopped };
   What what = What::kStarting;
   const DaemonSpec* daemon = nullptr;
   std::string text;  ///< READY's rest, how it ended, how long it waits
@@ -52,12 +53,14 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  /// Adopts what runs, stops what is no longer wanted, starts the rest; returns when all are ready. Throws Error, after
-  /// stopping what it started, when one does not get ready; the message holds the end of its log. False: a signal came.
+  /// Finds what an earlier one left, and stops what is no longer wanted.
+  void adopt();
+  /// adopt(), then starts the rest; returns when all are ready. Throws Error, after stopping everything, when one does
+  /// not get ready; the message holds the end of its log. False: a signal came.
   bool start();
   /// Supervises until SIGINT or SIGTERM; the number of the signal.
   int run();
-  /// Stops all, those first on which nothing stands.
+  /// Stops all, those first on which nothing stands, and runs their clean-ups.
   void stop();
 
  private:
