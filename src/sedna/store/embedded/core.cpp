@@ -42,12 +42,16 @@ Core::Core(CoreOptions options) : options_(std::move(options)), database_(option
 }
 
 Core::~Core() {
+  close();
+}
+
+void Core::close() {
   {
     const std::unique_lock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  writer_.join();
+  if (writer_.joinable()) writer_.join();
   for (const auto& [kind, place] : shelves_) {
     for (const auto& weak : place->cursors) {
       if (const auto cursor = weak.lock()) cursor->detach();

@@ -78,6 +78,8 @@ class Core {
   std::size_t size(const Kind& kind) const;
   std::size_t watches() const;
   void backup(const std::string& path) { database_.backup(path); }
+  /// Finishes the writes that wait; later ones are refused, watches end. Idempotent; the destructor does it.
+  void close();
   /// "" or why the last write failed.
   std::string trouble() const;
 

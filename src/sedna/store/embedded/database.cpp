@@ -1,8 +1,12 @@
 #include "sedna/store/embedded/database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include <cerrno>
+#include <cstring>
 #include <map>
 
 #include "sedna/base/error.hpp"
@@ -53,9 +57,21 @@ const std::map<std::string, const Kind*, std::less<>>& kinds_by_resource() {
   return *table;
 }
 
+/// Secrets are inside: the file is its owner's alone from the first byte.
+std::string made_private(std::string path) {
+  if (path == ":memory:") return path;
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    const auto code = errno == ENOSPC ? ErrorCode::kResourceExhausted : ErrorCode::kPermissionDenied;
+    throw Error(code, std::string("can't open the database: ") + std::strerror(errno), path);
+  }
+  ::close(fd);
+  return path;
+}
+
 }  // namespace
 
-Database::Database(std::string path) : db_(std::move(path)) {
+Database::Database(std::string path) : db_(made_private(std::move(path))) {
   try {
     check();
     prepare();

@@ -130,15 +130,20 @@ void WatchCursor::when_woken(std::function<void()> call) {
   call();
 }
 
+void WatchCursor::forget_call() {
+  const std::lock_guard lock(mutex_);
+  call_ = nullptr;
+}
+
 void WatchCursor::wake() {
-  std::function<void()> call;
   {
     const std::lock_guard lock(mutex_);
     signalled_ = true;
-    call.swap(call_);
+    // Under the lock: whoever takes the call back knows that it is not running.
+    if (call_) call_();
+    call_ = nullptr;
   }
   woken_.notify_all();
-  if (call) call();
 }
 
 void WatchCursor::stop() {

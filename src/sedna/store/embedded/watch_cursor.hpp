@@ -34,8 +34,11 @@ class WatchCursor {
   SteadyClock::time_point due() const;
   /// Waits for wake() or the time; false when the time came.
   bool wait(SteadyClock::time_point until);
-  /// Called (from any thread, once) at the next wake(), or at once when one came since the last poll().
+  /// Called (from any thread, once) at the next wake(), or at once when one came since the last poll(). Must be quick
+  /// and not call back here.
   void when_woken(std::function<void()> call);
+  /// After this the call will not be made, and is not under way.
+  void forget_call();
   void stop();
 
   // For the core.
