@@ -287,7 +287,7 @@ void Connection::drain() {
     stream_->close();
   } else if (const auto socket = socket_.lock()) {
     socket->go_away();
-  } else if (phase_ == Phase::kHandler && route_ != nullptr && route_->options.long_lived) {
+  } else if (phase_ == Phase::kHandler && (awaiting_piece_ || (route_ != nullptr && route_->options.long_lived))) {
     cancel_.emit(asio::cancellation_type::terminal);
   }
 }
