@@ -106,7 +106,8 @@ void prune_and_default(const Kind& kind, Object& object, std::vector<std::string
   json::value root = std::move(object);
   const std::size_t before = unknown.size();
   prune(root, schema, {}, unknown);
-  std::sort(unknown.begin() + static_cast<std::ptrdiff_t>(before), unknown.end());
+  // Of core kinds they are told in the order in which they stand.
+  if (kind.category == "sedna") std::sort(unknown.begin() + static_cast<std::ptrdiff_t>(before), unknown.end());
   set_defaults(root, schema);
   if (hints != nullptr && kind.category == "sedna") collect_hints(root, schema, {}, *hints);
   object = std::move(root.get_object());
