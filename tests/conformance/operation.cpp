@@ -127,6 +127,10 @@ std::string Player::cleaned_text(std::string text) const {
   static const std::regex version("resource ?[vV]ersion: [0-9]+( \\([0-9]+\\)|, current: [0-9]+)?");
   static const std::regex precondition(
       R"(the precondition \([0-9]+\) does not match the ResourceVersion in record \([0-9]+\))");
+  // etcd's own words around a precondition.
+  static const std::regex etcd(
+      "StorageError: invalid object, Code: 4, Key: [^ ]*, ResourceVersion: 0, AdditionalErrorMsg: ");
+  static const std::regex token("(continue key is not valid: ).*");
   // A patch that makes no object is told with the whole object in the message.
   static const std::regex whole(R"(patch: Invalid value: "\{.*\}": )");
   static const std::regex whole_cause(R"(^Invalid value: "\{.*\}": )");
@@ -134,6 +138,8 @@ std::string Player::cleaned_text(std::string text) const {
   text = std::regex_replace(text, uid, "<uid>");
   text = std::regex_replace(text, version, "resource version: <version>");
   text = std::regex_replace(text, precondition, "the precondition does not match the ResourceVersion in record");
+  text = std::regex_replace(text, etcd, "");
+  text = std::regex_replace(text, token, "$1<why>");
   text = std::regex_replace(text, whole, "patch: Invalid value: <object>: ");
   text = std::regex_replace(text, whole_cause, "Invalid value: <object>: ");
   return std::regex_replace(text, suffix, "$1<suffix>");
@@ -169,7 +175,8 @@ json::object Player::cleaned(api::Object object) const {
 }
 
 json::object Player::failure(const store::Status& status) const {
-  json::object body = status.to_json();
+  // In process nothing has filled in what a missing reason means.
+  json::object body = store::Status::from_json(status.to_json(), status.code).to_json();
   for (const std::string_view key : {"kind", "apiVersion", "metadata", "status"}) body.erase(key);
   return {{"failure", cleaned_value(body)}};
 }

@@ -75,10 +75,9 @@ std::optional<Status> Engine::check_namespace(const Kind& kind, std::string_view
   if (!found) return statuses::not_found(kinds::kNamespace, ns);
   if (!found->deleting) return std::nullopt;
   Status status = statuses::forbidden(
-      kind, name,
-      "unable to create new content in namespace " + std::string(ns) + " because it is being terminated");
-  status.causes.push_back({"NamespaceTerminating", "namespace " + std::string(ns) + " is being terminated",
-                           "metadata.namespace"});
+      kind, name, "unable to create new content in namespace " + std::string(ns) + " because it is being terminated");
+  status.causes.push_back(
+      {"NamespaceTerminating", "namespace " + std::string(ns) + " is being terminated", "metadata.namespace"});
   return status;
 }
 
@@ -101,8 +100,8 @@ void Engine::create(const Kind& kind, std::string_view ns, Object object, const 
     }
     if (own.empty()) metadata["namespace"] = ns;
   } else if (!own.empty()) {
-    return done(statuses::bad_request(
-        "the namespace of the provided object does not match the namespace sent on the request"));
+    return done(
+        statuses::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
   }
   if (const std::string_view version = api::resource_version_of(object); !version.empty() && version != "0") {
     Status status;
@@ -150,9 +149,17 @@ Engine::Change Engine::replacement(const Kind& kind, Part part, Object sent) {
     const std::string_view name = api::name_of(current);
     if (version.empty() || version == "0") {
       if (part == Part::kMain && !allows_unconditional_update(kind)) {
-        return statuses::invalid(
-            kind, name, {api::invalid("metadata.resourceVersion", "0x0", "must be specified for an update")});
+        Status status = statuses::invalid(
+            kind, name, {api::invalid("metadata.resourceVersion", "0", "must be specified for an update")});
+        // Said by Kubernetes' storage, which knows the resource and not the kind.
+        status.kind = kind.plural;
+        status.message.replace(0, status.message.find(' '), statuses::resource_name(kind));
+        return status;
       }
+    } else if (version.find_first_not_of("0123456789") != std::string_view::npos) {
+      Status status;
+      status.message = "strconv.ParseUint: parsing " + api::quoted(version) + ": invalid syntax";
+      return status;
     } else if (version != api::resource_version_of(current)) {
       return statuses::conflict(kind, name);
     }

@@ -92,13 +92,13 @@ std::string generated_name(std::string_view base) {
 
 void prepare_create(const Kind& kind, Object& object, Time now) {
   json::object& metadata = metadata_of(object);
-  for (const char* name : {"resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
-                           "managedFields", "generation"}) {
+  for (const char* name :
+       {"resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"}) {
     metadata.erase(name);
   }
   metadata["uid"] = new_uid();
   metadata["creationTimestamp"] = api::format_time(now);
-  if (kind.has_generation) metadata["generation"] = 1;
+  if (kind.has_generation) metadata["generation"] = 1;  // for the others Kubernetes keeps what was sent
   reset_status(kind, object);
 }
 
