@@ -1,5 +1,6 @@
 #include "tests/conformance/operation.hpp"
 
+#include <algorithm>
 #include <regex>
 
 #include "sedna/base/error.hpp"
@@ -176,7 +177,17 @@ json::object Player::cleaned(api::Object object) const {
 
 json::object Player::failure(const store::Status& status) const {
   // In process nothing has filled in what a missing reason means.
-  json::object body = store::Status::from_json(status.to_json(), status.code).to_json();
+  store::Status filled = store::Status::from_json(status.to_json(), status.code);
+  // Kubernetes validates metadata twice on some ways and tells the same cause twice.
+  std::vector<store::Status::Cause> causes;
+  for (const auto& cause : filled.causes) {
+    const bool said = std::any_of(causes.begin(), causes.end(), [&cause](const auto& other) {
+      return other.field == cause.field && other.message == cause.message;
+    });
+    if (!said) causes.push_back(cause);
+  }
+  filled.causes = std::move(causes);
+  json::object body = filled.to_json();
   for (const std::string_view key : {"kind", "apiVersion", "metadata", "status"}) body.erase(key);
   return {{"failure", cleaned_value(body)}};
 }
@@ -224,6 +235,16 @@ std::string difference(const json::value& wanted, const json::value& got, const 
 }
 
 json::object Player::run(const json::object& sketch) {
+  json::object out = ask(sketch);
+  json::value* failed = out.if_contains("failure");
+  if (failed != nullptr && sketch.contains("loosely")) {
+    const json::object& whole = failed->get_object();
+    *failed = json::object{{"code", whole.at("code")}, {"reason", whole.at("reason")}};
+  }
+  return out;
+}
+
+json::object Player::ask(const json::object& sketch) {
   const json::object operation = substitute(sketch).get_object();
   const json::object& options = options_of(operation);
   std::vector<std::string> warnings;
