@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--dir", type=pathlib.Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("files", type=pathlib.Path, nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     server = Server(arguments.dir, arguments.port)
     if arguments.command == "ready":
         return 0 if ready(server) else 1

@@ -19,14 +19,14 @@ namespace sedna::conformance {
 ///   patch: Kind/name                         propagation, labelSelector, fieldSelector, limit, continue
 ///   get: Kind/name                  type, body: of a patch (merge, json, strategic)
 ///   delete: Kind/name
-///   list: Kind
+///   list: Kind                      loosely: why only code and reason of a failure are compared
 ///
 /// In texts $rv:Kind/name and $uid:Kind/name stand for what was last seen of that object, $rv:Kind/name@first for what
 /// was seen first, $ns for the namespace, $continue for the last list's token.
 ///
 /// Taken out of answers, because it must differ: uid, resourceVersion, creationTimestamp, deletionTimestamp (replaced
-/// by a word, so that presence is compared), managedFields; the namespace's name and versions inside messages. Of a
-/// deletion only the name and whether it is under way is compared: for custom resources a face answers with less than
+/// by a word, so that presence is compared), managedFields; inside messages the namespace's name, versions, whole objects
+/// and etcd's own words; causes that are told twice. Of a deletion only the name and whether it is under way is compared: for custom resources a face answers with less than
 /// the engine in process.
 class Player {
  public:
@@ -38,6 +38,7 @@ class Player {
   static bool needs_face(const json::object& operation);
 
  private:
+  json::object ask(const json::object& operation);
   json::value substitute(const json::value& v) const;
   std::string substitute_text(std::string_view text) const;
   json::object answer(const store::Outcome<api::Object>& outcome, const std::vector<std::string>& warnings);

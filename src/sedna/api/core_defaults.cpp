@@ -247,6 +247,7 @@ void event_defaults(Object& event) {
 }
 
 void endpoint_slice_defaults(Object& slice) {
+  each(slice, "endpoints", [](json::object& endpoint) { put(endpoint, "conditions", json::object()); });
   each(slice, "ports", [](json::object& port) {
     put(port, "name", "");
     put(port, "protocol", "TCP");
@@ -274,6 +275,7 @@ void set_core_defaults(const Kind& kind, Object& object) {
   if (&kind == &kinds::kHorizontalPodAutoscaler) return autoscaler_defaults(object);
   if (&kind == &kinds::kSecret) return secret_defaults(object);
   if (&kind == &kinds::kEvent) return event_defaults(object);
+  if (&kind == &kinds::kLease) return put(object, "spec", json::object());
   if (&kind == &kinds::kEndpointSlice) return endpoint_slice_defaults(object);
 }
 

@@ -124,8 +124,9 @@ class Decoder {
     if (!v.is_string()) return fault(v, schema, holder, path);
     const std::string_view t = v.get_string();
     if (schema.format == "date-time" && !parse_time(t)) {
-      return "parsing time " + quoted(t) + " as \"2006-01-02T15:04:05Z07:00\": cannot parse " + quoted(t) +
-             " as \"2006\"";
+      const std::string layout =
+          schema.name == "MicroTime" ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00";
+      return "parsing time " + quoted(t) + " as " + quoted(layout) + ": cannot parse " + quoted(t) + " as \"2006\"";
     }
     if (schema.format == "byte") {
       if (const auto bytes = base64_decode(t); !bytes) return "illegal base64 data in " + path;

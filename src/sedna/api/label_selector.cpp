@@ -48,16 +48,16 @@ class Parser {
     std::vector<Requirement> out;
     Token t = next(false);
     while (!t.end()) {
-      if (t.symbol && t.text != "!") return fail(t, "!, identifier, or 'end of string'");
+      if (t.symbol && t.text != "!") return fail_between(t, "!, identifier, or 'end of string'");
       auto r = requirement(t);
       if (!r) return std::move(r).error();
       if (auto f = requirement_fault(*r)) return fault(*f);
       out.push_back(std::move(*r));
       t = next(false);
       if (t.end()) break;
-      if (!t.is(",")) return fail(t, "',' or 'end of string'");
+      if (!t.is(",")) return fail_between(t, "',' or 'end of string'");
       t = next(false);
-      if (t.end() || (t.symbol && t.text != "!")) return fail(t, "identifier after ','");
+      if (t.end() || (t.symbol && t.text != "!")) return fail_between(t, "identifier after ','");
     }
     return out;
   }
@@ -70,6 +70,11 @@ class Parser {
     bool is(std::string_view s) const { return symbol && text == s; }
   };
 
+  /// Between requirements, where Kubernetes says so without a prefix.
+  static Error fail_between(const Token& found, std::string_view expected) {
+    return {ErrorCode::kInvalidArgument, "found '" + std::string(found.text) + "', expected: " + std::string(expected),
+            "labelSelector"};
+  }
   static Error fail(const Token& found, std::string_view expected) {
     return fault("found '" + std::string(found.text) + "', expected: " + std::string(expected));
   }
@@ -138,7 +143,7 @@ class Parser {
 
   Result<Requirement> set_values(Requirement r) {
     Token t = next(false);
-    if (!t.is("(")) return fail(t, "'('");
+    if (!t.is("(")) return fault("found '" + std::string(t.text) + "' expected: '('");  // no comma there
     while (true) {
       t = next(false);
       if (!t.symbol) {

@@ -97,8 +97,8 @@ std::optional<std::string> qualified_name_fault(std::string_view key) {
     const auto prefix = key.substr(0, slash);
     name = key.substr(slash + 1);
     if (name.find('/') != std::string_view::npos) {
-      return "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
-             "an alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+      return "a qualified name " + std::string(kQualifiedFault) +
+             " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
     }
     if (prefix.empty()) return std::string("prefix part must be non-empty");
     if (auto f = dns1123_subdomain_fault(prefix)) return "prefix part " + *f;

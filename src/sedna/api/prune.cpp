@@ -53,6 +53,26 @@ void prune(json::value& v, const Schema& schema, const std::string& path, std::v
   }
 }
 
+/// Kubernetes' own types leave empty lists and maps out when they are written.
+void drop_empty(json::value& v, const Schema& schema) {
+  if (v.is_array() && schema.items != nullptr) {
+    for (json::value& item : v.get_array()) drop_empty(item, *schema.items);
+    return;
+  }
+  if (!v.is_object() || schema.type != Schema::Type::kObject) return;
+  std::vector<std::string> gone;
+  for (auto& member : v.get_object()) {
+    const Property* p = schema.find(member.key());
+    if (p == nullptr) continue;
+    drop_empty(member.value(), *p->schema);
+    const bool empty_list = member.value().is_array() && member.value().get_array().empty();
+    const bool empty_map =
+        p->schema->values != nullptr && member.value().is_object() && member.value().get_object().empty();
+    if (!p->required && (empty_list || empty_map)) gone.emplace_back(member.key());
+  }
+  for (const std::string& name : gone) v.get_object().stable_erase(name);
+}
+
 void set_defaults(json::value& v, const Schema& schema) {
   if (v.is_object() && schema.type == Schema::Type::kObject) {
     json::object& o = v.get_object();
@@ -106,7 +126,13 @@ void prune_and_default(const Kind& kind, Object& object, std::vector<std::string
   json::value root = std::move(object);
   const std::size_t before = unknown.size();
   prune(root, schema, {}, unknown);
-  std::sort(unknown.begin() + static_cast<std::ptrdiff_t>(before), unknown.end());
+  // Of core kinds they are told in the order in which they stand.
+  if (kind.category == "sedna") std::sort(unknown.begin() + static_cast<std::ptrdiff_t>(before), unknown.end());
+  if (kind.category != "sedna") {
+    drop_empty(root, schema);
+  } else if (json::value* metadata = root.get_object().if_contains("metadata")) {
+    drop_empty(*metadata, *schema.find("metadata")->schema);
+  }
   set_defaults(root, schema);
   if (hints != nullptr && kind.category == "sedna") collect_hints(root, schema, {}, *hints);
   object = std::move(root.get_object());

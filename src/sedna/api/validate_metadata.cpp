@@ -67,24 +67,25 @@ void check_annotations(const json::object& metadata, const std::string& path, Fi
 void check_owners(const json::object& metadata, FieldErrors& errors) {
   const auto* v = metadata.if_contains("ownerReferences");
   if (v == nullptr || !v->is_array()) return;
-  std::size_t controllers = 0;
-  for (std::size_t i = 0; i < v->get_array().size(); ++i) {
-    const auto& entry = v->get_array()[i];
+  std::vector<std::string> controllers;
+  for (const json::value& entry : v->get_array()) {
     if (!entry.is_object()) continue;
-    const std::string path = "metadata.ownerReferences[" + std::to_string(i) + "]";
+    const json::object& owner = entry.get_object();
+    // Kubernetes' path has no index here.
     for (const std::string_view name : {"apiVersion", "kind", "name", "uid"}) {
-      if (text_at(entry.get_object(), name).empty()) {
-        std::string field = path;
-        errors.push_back(invalid_text(field.append(".").append(name), "",
-                                      name == "apiVersion" ? std::string("version must not be empty")
-                                                           : std::string(name) + " must not be empty"));
-      }
+      if (!text_at(owner, name).empty()) continue;
+      errors.push_back(invalid_text("metadata.ownerReferences." + std::string(name), "",
+                                    name == "apiVersion" ? "version must not be empty" : "must not be empty"));
     }
-    const auto* controller = entry.get_object().if_contains("controller");
-    controllers += controller != nullptr && controller->is_bool() && controller->get_bool() ? 1 : 0;
+    const auto* controller = owner.if_contains("controller");
+    if (controller != nullptr && controller->is_bool() && controller->get_bool()) {
+      controllers.push_back(std::string(text_at(owner, "kind")) + "/" + std::string(text_at(owner, "name")));
+    }
   }
-  if (controllers > 1) {
-    errors.push_back(invalid("metadata.ownerReferences", "[]", "Only one reference can have Controller set to true."));
+  if (controllers.size() > 1) {
+    errors.push_back(invalid("metadata.ownerReferences", json::write(*v),
+                             "Only one reference can have Controller set to true. Found \"true\" in references for " +
+                                 controllers[0] + " and " + controllers[1]));
   }
 }
 

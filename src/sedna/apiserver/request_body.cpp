@@ -57,11 +57,6 @@ Outcome<api::Object> checked(const Kind& kind, const api::Object& current, Outco
   if (!version.empty() && version != api::resource_version_of(current)) {
     return statuses::conflict(kind, api::name_of(current));
   }
-  const std::string api_version(api::api_version_of(*next));
-  if ((!api_version.empty() && api_version != kind.api_version()) ||
-      (!api::kind_of(*next).empty() && api::kind_of(*next) != kind.kind)) {
-    return statuses::bad_request("a patch can't change apiVersion or kind");
-  }
   return next;
 }
 

@@ -11,9 +11,8 @@
 #include <sstream>
 
 #include "sedna/apiserver/access.hpp"
-#include "sedna/base/base64.hpp"
 #include "sedna/base/log.hpp"
-#include "sedna/json/json.hpp"
+#include "sedna/store/kube/kubeconfig.hpp"
 
 namespace sedna::apiserver {
 namespace {
@@ -123,15 +122,13 @@ std::string StateFolder::token(const std::string& name, const std::string& role)
 
 std::string StateFolder::write_kubeconfig(const std::string& name, const std::string& server_url) {
   const std::string secret = token(name, role_for(name));
-  // JSON is YAML: kubectl and every client library read it.
-  const json::object cluster{{"server", server_url}, {"certificate-authority-data", base64_encode(ca_pem())}};
-  json::object config{{"apiVersion", "v1"}, {"kind", "Config"}, {"current-context", "sedna"}};
-  config["clusters"] = json::array{json::object{{"name", "sedna"}, {"cluster", cluster}}};
-  config["users"] = json::array{json::object{{"name", name}, {"user", json::object{{"token", secret}}}}};
-  config["contexts"] = json::array{
-      json::object{{"name", "sedna"}, {"context", json::object{{"cluster", "sedna"}, {"user", name}}}}};
+  store::KubeConfig config;
+  config.server = server_url;
+  config.ca_pem = ca_pem();
+  config.token = secret;
+  config.context = "sedna";
   const std::string path = name == "admin" ? file("kubeconfig") : file("kubeconfigs/" + name);
-  identity::write_private(path, json::write(config) + "\n");
+  identity::write_private(path, store::write_kube_config(config));
   return path;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -23,16 +24,20 @@ net::Task<WriteOutcome> await_write(Start start) {
   namespace asio = net::asio;
   struct Call {
     std::optional<WriteOutcome> outcome;
-    asio::any_completion_handler<void()> done;
+    /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
+    std::unique_ptr<asio::any_completion_handler<void()>> done;
   };
   const auto call = std::make_shared<Call>();
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
       [](auto handler, std::shared_ptr<Call> shared, asio::any_io_executor on, Start begin) {
-        shared->done = std::move(handler);
+        shared->done = std::make_unique<asio::any_completion_handler<void()>>(std::move(handler));
         begin([shared, on](WriteOutcome outcome) {
           shared->outcome.emplace(std::move(outcome));
-          asio::post(on, [shared] { std::move(shared->done)(); });
+          asio::post(on, [shared] {
+            const auto resume = std::move(shared->done);
+            std::move (*resume)();
+          });
         });
       },
       asio::use_awaitable, call, executor, std::move(start));

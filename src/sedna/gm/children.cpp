@@ -122,8 +122,9 @@ api::Object make_service(const api::Object& owner, std::string_view worker_type,
   json::object labels = worker_labels(owner, worker_type);
   api::Object out = owned(api::kinds::kService, owner, service_name(api::name_of(owner), worker_type), labels);
   auto& spec = api::make_object(out, {"spec"});
+  const std::int64_t number = port;
   json::array ports;
-  ports.push_back(json::object{{"name", "tcp-0"}, {"port", port}, {"protocol", "TCP"}, {"targetPort", port}});
+  ports.push_back(json::object{{"name", "tcp-0"}, {"port", number}, {"protocol", "TCP"}, {"targetPort", number}});
   spec["ports"] = std::move(ports);
   spec["selector"] = std::move(labels);
   spec["type"] = "ClusterIP";

@@ -314,7 +314,7 @@ TEST(JointInference, ReportsReachTheStatusAreAcknowledgedAfterwardsAndOnceAMinut
 
   gm.clock.advance(60s);
   put(report("uid-1", 2, 200, 40, [&] { ++acknowledged; }));
-  const auto version = api::resource_version_of(gm.service());
+  const std::string version(api::resource_version_of(gm.service()));
   gm.settle();
   EXPECT_EQ(acknowledged, 4) << "a duplicate is acknowledged";
   EXPECT_EQ(api::resource_version_of(gm.service()), version) << "and changes nothing";

@@ -55,7 +55,8 @@ spec: {url: /models/big/model.onnx, format: onnx}
 
 inline std::vector<api::Object> objects_of(std::string_view yaml) {
   std::vector<api::Object> out;
-  for (auto& document : json::parse_yaml(yaml).value()) out.push_back(document.get_object());
+  auto documents = json::parse_yaml(yaml).value();
+  for (auto& document : documents) out.push_back(document.get_object());
   return out;
 }
 

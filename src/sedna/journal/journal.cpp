@@ -1,8 +1,8 @@
 #include "sedna/journal/journal.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
-#include <unordered_map>
+#include <iterator>
 
 #include "sedna/base/error.hpp"
 #include "sedna/base/ids.hpp"
@@ -127,14 +127,12 @@ void Journal::load() {
       place.offset = at + kFrame + kEntryHead + key_size;
       place.size = static_cast<std::uint32_t>(length - kEntryHead - key_size);
       waiting_bytes_ += kFrame + length;
+      if (!place.key.empty()) by_key_[place.key].insert(sequence);
       waiting_[sequence] = std::move(place);
       next_ = std::max(next_, sequence + 1);
     } else if (type == 'A' && length == 9) {
       const auto it = waiting_.find(take<std::uint64_t>(body, 1));
-      if (it != waiting_.end()) {
-        waiting_bytes_ -= kFrame + kEntryHead + it->second.key.size() + it->second.size;
-        waiting_.erase(it);
-      }
+      if (it != waiting_.end()) forget(it);
     } else {
       break;
     }
@@ -177,23 +175,39 @@ void Journal::write_record(std::string_view record) {
   end_ += record.size();
 }
 
+void Journal::forget(std::map<std::uint64_t, Place>::iterator it) {
+  waiting_bytes_ -= kFrame + kEntryHead + it->second.key.size() + it->second.size;
+  if (const auto known = by_key_.find(it->second.key); known != by_key_.end()) {
+    known->second.erase(it->first);
+    if (known->second.empty()) by_key_.erase(known);
+  }
+  waiting_.erase(it);
+}
+
+/// Acknowledgements go to the file without a sync of their own; an entry that comes back after a crash is recognised by
+/// its sequence, or is older than another of its key.
+void Journal::note(const std::string& acknowledgements) {
+  if (broken_ || acknowledgements.empty()) return;
+  try {
+    // Mostly garbage: a new file holds what waits.
+    if (end_ > kSmallFile && end_ > 2 * waiting_bytes_ + kSmallFile / 2) return compact();
+    file_->write(end_, acknowledgements);
+    end_ += acknowledgements.size();
+  } catch (const Error& failure) {
+    log::warning("acknowledgements were not noted", {{"path", options_.path}, {"reason", failure.what()}});
+    broken_ = failure.what();
+  }
+}
+
 /// Of each key only the newest stays. The file learns it as acknowledgements, so that the disk does not bring them back.
 void Journal::drop_replaced() {
-  std::unordered_map<std::string_view, std::uint64_t> newest;
-  for (const auto& [sequence, place] : waiting_) {
-    if (!place.key.empty()) newest[place.key] = sequence;
-  }
   std::string notes;
   std::uint64_t dropped = 0;
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    const Place& place = it->second;
-    if (place.key.empty() || newest[place.key] == it->first) {
-      ++it;
-      continue;
-    }
-    waiting_bytes_ -= kFrame + kEntryHead + place.key.size() + place.size;
-    notes += acknowledgement(it->first);
-    it = waiting_.erase(it);
+  std::vector<std::uint64_t> older;
+  for (const auto& [key, sequences] : by_key_) older.insert(older.end(), sequences.begin(), std::prev(sequences.end()));
+  for (const std::uint64_t sequence : older) {
+    notes += acknowledgement(sequence);
+    forget(waiting_.find(sequence));
     ++dropped;
   }
   if (dropped == 0) return;
@@ -204,8 +218,7 @@ void Journal::drop_replaced() {
                  {{"path", options_.path}, {"dropped", dropped_ + dropped}});
   }
   dropped_ += dropped;
-  file_->write(end_, notes);
-  end_ += notes.size();
+  note(notes);
 }
 
 void Journal::compact() {
@@ -233,6 +246,25 @@ void Journal::compact() {
 
 std::uint64_t Journal::append(std::string_view key, std::string_view data) {
   const std::lock_guard lock(mutex_);
+  return append_locked(key, data);
+}
+
+std::uint64_t Journal::replace(std::string_view key, std::string_view data) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t sequence = append_locked(key, data);
+  std::string notes;
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end()) return sequence;
+  std::vector<std::uint64_t> older(known->second.begin(), std::prev(known->second.end()));
+  for (const std::uint64_t old : older) {
+    notes += acknowledgement(old);
+    forget(waiting_.find(old));
+  }
+  note(notes);
+  return sequence;
+}
+
+std::uint64_t Journal::append_locked(std::string_view key, std::string_view data) {
   constexpr std::size_t kLongestKey = 4096;
   if (data.size() > options_.max_entry || key.size() > kLongestKey) {
     throw Error(ErrorCode::kInvalidArgument, "is too large for the journal", std::string(key));
@@ -254,6 +286,7 @@ std::uint64_t Journal::append(std::string_view key, std::string_view data) {
   place.key = key;
   place.size = static_cast<std::uint32_t>(data.size());
   place.offset = end_ - data.size();
+  if (!place.key.empty()) by_key_[place.key].insert(sequence);
   waiting_[sequence] = std::move(place);
   waiting_bytes_ += cost;
   next_ = sequence + 1;
@@ -264,31 +297,54 @@ void Journal::acknowledge(std::uint64_t sequence) {
   const std::lock_guard lock(mutex_);
   const auto it = waiting_.find(sequence);
   if (it == waiting_.end()) return;
-  waiting_bytes_ -= kFrame + kEntryHead + it->second.key.size() + it->second.size;
-  waiting_.erase(it);
-  if (broken_) return;
-  try {
-    // Mostly garbage: a new file holds what waits. Otherwise a note, which the next sync brings to the disk.
-    if (end_ > kSmallFile && end_ > 2 * waiting_bytes_ + kSmallFile / 2) return compact();
-    const std::string record = acknowledgement(sequence);
-    file_->write(end_, record);
-    end_ += record.size();
-  } catch (const Error& failure) {
-    // The entry comes again after a restart, and is recognised by its sequence.
-    log::warning("an acknowledgement was not noted", {{"path", options_.path}, {"reason", failure.what()}});
-    broken_ = failure.what();
+  forget(it);
+  note(acknowledgement(sequence));
+}
+
+void Journal::remove(std::string_view key) {
+  const std::lock_guard lock(mutex_);
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end()) return;
+  const std::vector<std::uint64_t> all(known->second.begin(), known->second.end());
+  std::string notes;
+  for (const std::uint64_t sequence : all) {
+    notes += acknowledgement(sequence);
+    forget(waiting_.find(sequence));
   }
+  note(notes);
+}
+
+Entry Journal::entry_at(std::uint64_t sequence, const Place& place) {
+  Entry entry;
+  entry.sequence = sequence;
+  entry.key = place.key;
+  entry.data = file_->read(place.offset, place.size);
+  return entry;
 }
 
 std::vector<Entry> Journal::read(std::uint64_t after, std::size_t count) {
   const std::lock_guard lock(mutex_);
   std::vector<Entry> out;
   for (auto it = waiting_.upper_bound(after); it != waiting_.end() && out.size() < count; ++it) {
-    Entry entry;
-    entry.sequence = it->first;
-    entry.key = it->second.key;
-    entry.data = file_->read(it->second.offset, it->second.size);
-    out.push_back(std::move(entry));
+    out.push_back(entry_at(it->first, it->second));
+  }
+  return out;
+}
+
+std::optional<Entry> Journal::find(std::string_view key) {
+  const std::lock_guard lock(mutex_);
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end()) return std::nullopt;
+  const std::uint64_t sequence = *known->second.rbegin();
+  return entry_at(sequence, waiting_.at(sequence));
+}
+
+std::vector<Entry> Journal::find_all(std::string_view prefix) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Entry> out;
+  for (auto it = by_key_.lower_bound(prefix); it != by_key_.end() && it->first.starts_with(prefix); ++it) {
+    const std::uint64_t sequence = *it->second.rbegin();
+    out.push_back(entry_at(sequence, waiting_.at(sequence)));
   }
   return out;
 }

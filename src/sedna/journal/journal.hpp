@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,10 +49,20 @@ class Journal {
   /// Durable when it returns. `key`: what a later entry replaces at the limit; "" never. Throws
   /// Error(kResourceExhausted) when full (journal or disk), kUnavailable when the disk fails; then nothing was appended.
   std::uint64_t append(std::string_view key, std::string_view data);
+  /// As append(), and older waiting entries of the key are gone: used like this with entries that are never
+  /// acknowledged, the journal is a small durable map.
+  std::uint64_t replace(std::string_view key, std::string_view data);
   /// Not durable at once: after a crash an acknowledged entry may come again. Unknown sequences are passed over.
   void acknowledge(std::uint64_t sequence);
   /// Waiting entries with a higher sequence, oldest first, at most `count`.
   std::vector<Entry> read(std::uint64_t after, std::size_t count);
+
+  /// The newest waiting entry of the key.
+  std::optional<Entry> find(std::string_view key);
+  /// The newest waiting entries whose key begins with `prefix`, in order of their keys.
+  std::vector<Entry> find_all(std::string_view prefix);
+  /// Acknowledges every entry of the key.
+  void remove(std::string_view key);
 
   std::size_t waiting() const;
   std::uint64_t waiting_bytes() const;
@@ -69,6 +80,10 @@ class Journal {
   void write_record(std::string_view record);
   void compact();
   void drop_replaced();
+  std::uint64_t append_locked(std::string_view key, std::string_view data);
+  void forget(std::map<std::uint64_t, Place>::iterator it);
+  void note(const std::string& acknowledgements);
+  Entry entry_at(std::uint64_t sequence, const Place& place);
   std::string header() const;
 
   const JournalOptions options_;
@@ -76,6 +91,7 @@ class Journal {
   std::unique_ptr<File> file_;
   std::string id_;
   std::map<std::uint64_t, Place> waiting_;
+  std::map<std::string, std::set<std::uint64_t>, std::less<>> by_key_;  ///< waiting entries that have a key
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t end_ = 0;  ///< of what is valid in the file
   std::uint64_t next_ = 1;

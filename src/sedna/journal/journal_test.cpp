@@ -202,6 +202,23 @@ TEST(Journal, AtTheLimitOlderEntriesOfAKeyGoFirstThenItRefuses) {
   journal.append("", data);
 }
 
+TEST(Journal, IsASmallDurableMapWhenEntriesReplaceEachOther) {
+  CrashFileSystem fs;
+  {
+    Journal journal(in_memory(fs));
+    for (int i = 0; i < 3000; ++i) journal.replace("a/" + std::to_string(i % 3), std::string(100, 'x') + std::to_string(i));
+    journal.replace("b/0", "other");
+    EXPECT_EQ(journal.waiting(), 4U);
+    EXPECT_LT(journal.file_bytes(), 150'000U);
+    journal.remove("a/1");
+  }
+  Journal journal(in_memory(fs));
+  EXPECT_EQ(journal.find("a/2")->data, std::string(100, 'x') + "2999");
+  EXPECT_FALSE(journal.find("a/1"));
+  EXPECT_EQ(journal.find_all("a/").size(), 2U);
+  EXPECT_EQ(journal.find_all("").size(), 3U);
+}
+
 TEST(Journal, ADamagedFileIsKeptAside) {
   CrashFileSystem fs;
   fs.nodes["/j"] = std::make_shared<CrashFileSystem::Node>();

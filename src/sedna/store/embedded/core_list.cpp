@@ -19,8 +19,8 @@ Outcome<std::uint64_t> parse_version(std::string_view text) {
   Status status;
   status.code = 400;
   status.reason = "BadRequest";
-  status.message = "resourceVersion: Invalid value: \"" + std::string(text) +
-                   "\": strconv.ParseUint: parsing \"" + std::string(text) + "\": invalid syntax";
+  status.message = "resourceVersion: Invalid value: \"" + std::string(text) + "\": strconv.ParseUint: parsing \"" +
+                   std::string(text) + "\": invalid syntax";
   return status;
 }
 
@@ -68,7 +68,8 @@ Outcome<RawList> Core::list(const Kind& kind, const Filter& filter, const ListOp
   std::optional<ContinueToken> token;
   if (!options.continue_token.empty()) {
     auto parsed = ContinueToken::parse(options.continue_token);
-    if (!parsed) return statuses::bad_request("continue key is not valid: " + parsed.error().message());
+    if (!parsed)
+      return statuses::bad_request("invalid continue token: continue key is not valid: " + parsed.error().message());
     token = *std::move(parsed);
   }
   std::string from = filter.ns().empty() ? "" : filter.ns() + "/";

@@ -101,7 +101,12 @@ Outcome<ListResult> EmbeddedServer::list(const Kind& kind, const ListOptions& op
 }
 
 Outcome<std::unique_ptr<Watch>> EmbeddedServer::watch(const Kind& kind, const WatchOptions& options) {
-  auto cursor = engine_->watch(kind, options);
+  WatchOptions from = options;
+  // Kubernetes begins such a watch with what exists; our interface says: from now on.
+  if (from.resource_version.empty() && !from.send_initial_events) {
+    from.resource_version = std::to_string(engine_->core().resource_version());
+  }
+  auto cursor = engine_->watch(kind, from);
   if (!cursor) return cursor.status();
   std::unique_ptr<Watch> out = std::make_unique<EmbeddedWatch>(*std::move(cursor));
   return out;

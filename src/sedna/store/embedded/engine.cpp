@@ -20,6 +20,18 @@ std::string key_for(const Kind& kind, std::string_view ns, std::string_view name
   return kind.namespaced ? api::make_key(ns, name) : std::string(name);
 }
 
+/// A patch that makes another kind of it.
+Status changed_type(const Kind& kind, const Object& next) {
+  Status status;
+  status.code = 422;
+  status.reason = "Invalid";
+  const std::string why = "a " + std::string(kind.kind) + " of " + kind.api_version() + " cannot become a " +
+                          std::string(api::kind_of(next)) + " of " + std::string(api::api_version_of(next));
+  status.message = "patch: Invalid value: " + why;
+  status.causes.push_back({"FieldValueInvalid", "Invalid value: " + why, "patch"});
+  return status;
+}
+
 }  // namespace
 
 Engine::Engine(EngineOptions options) : options_(std::move(options)), core_(options_.core) {
@@ -75,10 +87,9 @@ std::optional<Status> Engine::check_namespace(const Kind& kind, std::string_view
   if (!found) return statuses::not_found(kinds::kNamespace, ns);
   if (!found->deleting) return std::nullopt;
   Status status = statuses::forbidden(
-      kind, name,
-      "unable to create new content in namespace " + std::string(ns) + " because it is being terminated");
-  status.causes.push_back({"NamespaceTerminating", "namespace " + std::string(ns) + " is being terminated",
-                           "metadata.namespace"});
+      kind, name, "unable to create new content in namespace " + std::string(ns) + " because it is being terminated");
+  status.causes.push_back(
+      {"NamespaceTerminating", "namespace " + std::string(ns) + " is being terminated", "metadata.namespace"});
   return status;
 }
 
@@ -101,8 +112,8 @@ void Engine::create(const Kind& kind, std::string_view ns, Object object, const 
     }
     if (own.empty()) metadata["namespace"] = ns;
   } else if (!own.empty()) {
-    return done(statuses::bad_request(
-        "the namespace of the provided object does not match the namespace sent on the request"));
+    return done(
+        statuses::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
   }
   if (const std::string_view version = api::resource_version_of(object); !version.empty() && version != "0") {
     Status status;
@@ -128,12 +139,18 @@ void Engine::create_attempt(const Kind& kind, Object object, const WriteOptions&
     auto stored = make_stored(kind, object);
     if (auto refused = check_size(*stored)) return done(*std::move(refused));
     if (options.dry_run) {
-      if (!core_.latest(kind, key)) return done(StoredPtr(stored));
+      if (!core_.latest(kind, key)) {
+        leave_without_version(*stored);
+        return done(StoredPtr(stored));
+      }
     } else if (core_.put(nullptr, std::move(stored), done)) {
       return;
     }
     if (!generates || attempt == attempts) {
       Status status = statuses::already_exists(kind, api::name_of(object));
+      if (const StoredPtr there = core_.latest(kind, key); there && there->deleting) {
+        status.message.insert(0, "object is being deleted: ");
+      }
       if (generates) {
         status.message += ", the server was not able to generate a unique name for the object";
         status.retry_after_seconds = 1;
@@ -148,11 +165,24 @@ Engine::Change Engine::replacement(const Kind& kind, Part part, Object sent) {
   return [&kind, part, sent = std::move(sent)](const Object& current) -> Outcome<Object> {
     const std::string_view version = api::resource_version_of(sent);
     const std::string_view name = api::name_of(current);
+    if (const std::string_view uid = api::uid_of(sent); !uid.empty() && uid != api::uid_of(current)) {
+      return statuses::conflict(kind, name,
+                                "Precondition failed: UID in precondition: " + std::string(uid) +
+                                    ", UID in object meta: " + std::string(api::uid_of(current)));
+    }
     if (version.empty() || version == "0") {
       if (part == Part::kMain && !allows_unconditional_update(kind)) {
-        return statuses::invalid(
-            kind, name, {api::invalid("metadata.resourceVersion", "0x0", "must be specified for an update")});
+        Status status = statuses::invalid(
+            kind, name, {api::invalid("metadata.resourceVersion", "0", "must be specified for an update")});
+        // Said by Kubernetes' storage, which knows the resource and not the kind.
+        status.kind = kind.plural;
+        status.message.replace(0, status.message.find(' '), statuses::resource_name(kind));
+        return status;
       }
+    } else if (version.find_first_not_of("0123456789") != std::string_view::npos) {
+      Status status;
+      status.message = "strconv.ParseUint: parsing " + api::quoted(version) + ": invalid syntax";
+      return status;
     } else if (version != api::resource_version_of(current)) {
       return statuses::conflict(kind, name);
     }
@@ -178,6 +208,10 @@ void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name
     if (const std::string_view sent = api::namespace_of(*next); kind.namespaced && !sent.empty() && sent != ns) {
       return done(statuses::bad_request(
           "the namespace of the provided object does not match the namespace sent on the request"));
+    }
+    if ((next->contains("kind") && api::kind_of(*next) != kind.kind) ||
+        (next->contains("apiVersion") && api::api_version_of(*next) != kind.api_version())) {
+      return done(changed_type(kind, *next));
     }
     (*next)["apiVersion"] = kind.api_version();
     (*next)["kind"] = kind.kind;

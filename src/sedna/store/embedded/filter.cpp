@@ -11,7 +11,7 @@ Outcome<Filter> Filter::make(const Kind& kind, std::string_view ns, std::string_
   if (kind.namespaced) filter.ns_ = ns;
   auto label_selector = api::LabelSelector::parse(labels);
   if (!label_selector) {
-    return statuses::bad_request("unable to parse requirement: " + label_selector.error().message());
+    return statuses::bad_request(label_selector.error().message());
   }
   auto field_selector = api::FieldSelector::parse(fields);
   if (!field_selector) return statuses::bad_request(field_selector.error().message());

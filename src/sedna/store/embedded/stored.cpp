@@ -155,6 +155,14 @@ void number_version(Stored& stored, std::uint64_t resource_version) {
   stored.text.insert(stored.version_offset, std::to_string(resource_version));
 }
 
+void leave_without_version(Stored& stored) {
+  constexpr std::string_view kField = R"("resourceVersion":")";
+  const std::size_t begin = stored.version_offset - kField.size();
+  std::size_t size = kField.size() + 1;
+  if (stored.text[begin + size] == ',') ++size;
+  stored.text.erase(begin, size);
+}
+
 std::shared_ptr<Stored> load_stored(const Kind& kind, std::int64_t row, std::uint64_t resource_version,
                                     std::string text) {
   auto out = std::make_shared<Stored>();

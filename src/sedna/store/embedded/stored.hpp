@@ -44,6 +44,8 @@ Bytes text_of(const StoredPtr& stored);
 /// A version that has no resourceVersion yet: number_version() gives it one.
 std::shared_ptr<Stored> make_stored(const Kind& kind, const Object& object);
 void number_version(Stored& stored, std::uint64_t resource_version);
+/// Instead of a number: of what was only tried (a dry run) and has no version.
+void leave_without_version(Stored& stored);
 /// From a row of the database.
 std::shared_ptr<Stored> load_stored(const Kind& kind, std::int64_t row, std::uint64_t resource_version,
                                     std::string text);

@@ -92,13 +92,13 @@ std::string generated_name(std::string_view base) {
 
 void prepare_create(const Kind& kind, Object& object, Time now) {
   json::object& metadata = metadata_of(object);
-  for (const char* name : {"resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
-                           "managedFields", "generation"}) {
+  for (const char* name :
+       {"resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"}) {
     metadata.erase(name);
   }
   metadata["uid"] = new_uid();
   metadata["creationTimestamp"] = api::format_time(now);
-  if (kind.has_generation) metadata["generation"] = 1;
+  if (kind.has_generation) metadata["generation"] = 1;  // for the others Kubernetes keeps what was sent
   reset_status(kind, object);
 }
 
@@ -121,11 +121,8 @@ std::optional<Status> prepare_update(const Kind& kind, Part part, const Object& 
   }
   json::object& metadata = metadata_of(next);
   const json::object& before = *api::object_at(old, {"metadata"});
-  const std::string_view uid = api::uid_of(next);
-  if (!uid.empty() && uid != api::uid_of(old)) {
-    return statuses::conflict(kind, name,
-                              "Precondition failed: UID in precondition: " + std::string(uid) +
-                                  ", UID in object meta: " + std::string(api::uid_of(old)));
+  if (const std::string_view uid = api::uid_of(next); !uid.empty() && uid != api::uid_of(old)) {
+    return statuses::invalid(kind, name, {api::invalid_text("metadata.uid", uid, "field is immutable")});
   }
   for (const char* field : {"name", "namespace", "uid", "creationTimestamp", "generation", "deletionTimestamp",
                             "deletionGracePeriodSeconds", "resourceVersion", "generateName"}) {
@@ -157,18 +154,24 @@ Outcome<Removal> prepare_delete(const Kind& kind, Object& object, const DeleteOp
         "propagationPolicy Foreground and Orphan are not available on the embedded API server; use Background (the "
         "default): what the object owns is removed after it");
   }
+  // Of preconditions Kubernetes speaks with the kind's name and not the resource's.
+  const auto unmet = [&kind, &name](std::string_view why) {
+    Status status = statuses::conflict(kind, name, why);
+    const std::string resource = statuses::resource_name(kind);
+    status.kind = kind.kind;
+    status.message.replace(status.message.find(resource), resource.size(),
+                           std::string(kind.kind) + (kind.group.empty() ? "" : "." + std::string(kind.group)));
+    return status;
+  };
   if (!options.uid.empty() && options.uid != api::uid_of(object)) {
-    return statuses::conflict(kind, name,
-                              "the UID in the precondition (" + options.uid + ") does not match the UID in record (" +
-                                  std::string(api::uid_of(object)) +
-                                  "). The object might have been deleted and then recreated");
+    return unmet("the UID in the precondition (" + options.uid + ") does not match the UID in record (" +
+                 std::string(api::uid_of(object)) + "). The object might have been deleted and then recreated");
   }
   const std::string_view version = api::resource_version_of(object);
   if (!options.resource_version.empty() && options.resource_version != version) {
-    return statuses::conflict(kind, name,
-                              "the ResourceVersion in the precondition (" + options.resource_version +
-                                  ") does not match the ResourceVersion in record (" + std::string(version) +
-                                  "). The object might have been modified");
+    return unmet("the ResourceVersion in the precondition (" + options.resource_version +
+                 ") does not match the ResourceVersion in record (" + std::string(version) +
+                 "). The object might have been modified");
   }
   if (&kind == &kinds::kNamespace) return prepare_namespace_delete(object, now);
   json::object& metadata = metadata_of(object);
