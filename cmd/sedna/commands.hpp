@@ -28,6 +28,7 @@ inline constexpr int kExitUsage = 2;    ///< the command line is wrong
 struct Globals {
   std::string kubeconfig, context, state, ns, colour = "auto";
   bool quiet = false;
+  bool state_given = false;
 
   cli::Console console() const;
   std::unique_ptr<cli::Cluster> connect() const;
@@ -49,6 +50,8 @@ void add_object_commands(CLI::App& program, Globals& globals, Action& action);  
 void add_apply(CLI::App& program, Globals& globals, Action& action);
 void add_watching_commands(CLI::App& program, Globals& globals, Action& action);  ///< logs, events, status, top, …
 void add_home_commands(CLI::App& program, Globals& globals, Action& action);      ///< up, down, doctor, …
+void add_run(CLI::App& program, Globals& globals, Action& action);
+void add_reach_commands(CLI::App& program, Globals& globals, Action& action);  ///< port-forward, net
 void add_completion(CLI::App& program, Globals& globals, Action& action);
 
 }  // namespace sedna::cli_program

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "sedna/cli/home/backup.hpp"
 #include "sedna/cli/home/doctor.hpp"
 #include "sedna/cli/home/up.hpp"
 
@@ -76,12 +77,39 @@ void add_doctor(CLI::App& program, Globals& globals, Action& action) {
   });
 }
 
+void add_backup(CLI::App& program, Globals& globals, Action& action) {
+  auto file = std::make_shared<std::string>();
+  CLI::App* cmd = program.add_subcommand("backup", "Writes the home's objects to one file, while it works.");
+  cmd->add_option("file", *file, "Where to")->required();
+  cmd->callback([file, &globals, &action] {
+    action = [file, &globals] {
+      auto console = globals.console();
+      const auto cluster = globals.connect();
+      return cli::home::backup(*cluster, console, *file);
+    };
+  });
+}
+
+void add_restore(CLI::App& program, Globals& globals, Action& action) {
+  auto file = std::make_shared<std::string>();
+  CLI::App* cmd = program.add_subcommand("restore", "Puts a backup in the place of the objects of a home that is down.");
+  cmd->add_option("file", *file, "What `sedna backup` wrote")->required();
+  cmd->callback([file, &globals, &action] {
+    action = [file, &globals] {
+      auto console = globals.console();
+      return cli::home::restore(console, globals.state, *file);
+    };
+  });
+}
+
 }  // namespace
 
 void add_home_commands(CLI::App& program, Globals& globals, Action& action) {
   add_up(program, globals, action);
   add_down(program, globals, action);
   add_doctor(program, globals, action);
+  add_backup(program, globals, action);
+  add_restore(program, globals, action);
 }
 
 }  // namespace sedna::cli_program

@@ -1,7 +1,9 @@
 // sedna: the command line of both homes. Parses flags, wires the modules, nothing else.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -25,6 +27,7 @@ std::unique_ptr<cli::Cluster> Globals::connect() const {
   options.kubeconfig = kubeconfig;
   options.context = context;
   options.state = state;
+  options.state_given = state_given;
   return cli::connect(options);
 }
 
@@ -95,9 +98,11 @@ int run(int argc, char** argv) {
   add_globals(program, globals);
   Action action;
   add_home_commands(program, globals, action);
+  add_run(program, globals, action);
   add_apply(program, globals, action);
   add_object_commands(program, globals, action);
   add_watching_commands(program, globals, action);
+  add_reach_commands(program, globals, action);
   add_completion(program, globals, action);
   examples_to_footers(program);
   try {
@@ -111,6 +116,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? kExitOk : kExitUsage;
   }
+  globals.state_given = std::any_of(argv + 1, argv + argc, [](const char* word) {
+    return std::string_view(word) == "--state" || std::string_view(word).starts_with("--state=");
+  });
   return action();
 }
 

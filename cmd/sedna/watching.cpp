@@ -9,6 +9,7 @@
 #include "sedna/cli/home/home.hpp"
 #include "sedna/cli/logs.hpp"
 #include "sedna/cli/status.hpp"
+#include "sedna/cli/top.hpp"
 #include "sedna/cli/version.hpp"
 
 #include "commands.hpp"
@@ -19,7 +20,6 @@ namespace {
 void add_status(CLI::App& program, Globals& globals, Action& action) {
   struct Flags {
     std::string output;
-    bool watch = false;
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* cmd = program.add_subcommand(
@@ -34,6 +34,31 @@ void add_status(CLI::App& program, Globals& globals, Action& action) {
       const auto cluster = globals.connect();
       options.headline = cli::home::headline(globals.state, *cluster);
       return cli::status(*cluster, console, options);
+    };
+  });
+}
+
+void add_top(CLI::App& program, Globals& globals, Action& action) {
+  struct Flags {
+    std::string output;
+    cli::TopOptions options;
+    double interval = 2;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* cmd = program.add_subcommand("top", "What services and nodes do, refreshed while you look.");
+  add_output(*cmd, flags->output, "json or yaml: once");
+  cmd->add_flag("--once", flags->options.once, "One look");
+  cmd->add_option("--interval", flags->interval, "Seconds between two looks (2)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.2, 3600.0));
+  cmd->callback([flags, &globals, &action] {
+    action = [flags, &globals] {
+      auto console = globals.console();
+      flags->options.output = cli::Output::parse(flags->output);
+      flags->options.ns = globals.ns;
+      flags->options.interval = std::chrono::milliseconds(static_cast<long>(flags->interval * 1000));
+      const auto cluster = globals.connect();
+      return cli::top(*cluster, console, flags->options);
     };
   });
 }
@@ -121,6 +146,7 @@ void add_version(CLI::App& program, Globals& globals, Action& action) {
 
 void add_watching_commands(CLI::App& program, Globals& globals, Action& action) {
   add_status(program, globals, action);
+  add_top(program, globals, action);
   add_logs(program, globals, action);
   add_events(program, globals, action);
   add_version(program, globals, action);

@@ -71,10 +71,14 @@ std::unique_ptr<Cluster> connect(const ClusterOptions& options) {
   load.context = options.context;
   load.file = options.kubeconfig;
   const char* variable = std::getenv("KUBECONFIG");
-  const bool named = !options.kubeconfig.empty() || (variable != nullptr && *variable != 0);
+  const bool by_variable = variable != nullptr && *variable != 0 && !options.state_given;
+  const bool named = !options.kubeconfig.empty() || by_variable;
   const fs::path home = fs::path(options.state) / "kubeconfig";
   std::error_code error;
   if (!named && !options.state.empty() && fs::exists(home, error)) load.file = home.string();
+  if (options.state_given && options.kubeconfig.empty() && load.file.empty()) {
+    throw Error(ErrorCode::kNotFound, "there is no home in it; `sedna up --state DIR` makes one", options.state);
+  }
   try {
     return std::make_unique<KubeCluster>(store::load_kube_config(load));
   } catch (const Error& failure) {

@@ -29,13 +29,14 @@ class Cluster {
   virtual std::string default_namespace() const = 0;
 };
 
-/// Where to find the API server, in this order: `kubeconfig` (--kubeconfig), KUBECONFIG, the kubeconfig of the home in
+/// Where to find the API server, in this order: `kubeconfig` (--kubeconfig), the home that --state names, KUBECONFIG, the kubeconfig of the home in
 /// `state` when there is one, the cluster this process is a Pod of, ~/.kube/config. Throws Error saying where it looked.
 struct ClusterOptions {
   ClusterOptions() {}
   std::string kubeconfig;
   std::string context;
-  std::string state;  ///< the state folder of the home on this machine
+  std::string state;         ///< the state folder of the home on this machine
+  bool state_given = false;  ///< by --state: before KUBECONFIG
 };
 std::unique_ptr<Cluster> connect(const ClusterOptions& options);
 

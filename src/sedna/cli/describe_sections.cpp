@@ -1,10 +1,9 @@
 #include "sedna/cli/describe_sections.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 #include "sedna/cli/describe.hpp"
+#include "sedna/cli/edge_figures.hpp"
 #include "sedna/cli/overview.hpp"
 #include "sedna/cli/text_table.hpp"
 
@@ -85,25 +84,6 @@ std::string worker_line(const json::object& worker) {
   return out;
 }
 
-std::string percent(double share) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.1f%%", 100 * share);
-  return text.data();
-}
-
-std::string number_text(const json::object& o, std::string_view key) {
-  const json::value* v = o.if_contains(key);
-  if (v == nullptr) return "-";
-  if (v->is_number()) {
-    const double d = v->to_number<double>();
-    if (d == static_cast<double>(static_cast<long long>(d))) return with_thousands(static_cast<long long>(d));
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.3f", d);
-    return text.data();
-  }
-  return scalar(*v);
-}
-
 }  // namespace
 
 std::string describe_metadata(const Console& console, const api::Kind& kind, const api::Object& object) {
@@ -166,39 +146,14 @@ std::string describe_workers(const Console& console, const std::vector<api::Obje
 }
 
 std::string describe_edge_figures(const Console& console, const api::Object& object) {
-  std::string out;
-  if (const auto* workers = api::array_at(object, {"status", "edgeWorkers"}); workers != nullptr && !workers->empty()) {
-    // Every figure that the status holds, whichever they are: the columns are the union of the workers' fields.
-    std::vector<std::string> keys;
-    for (const auto& w : *workers) {
-      if (!w.is_object()) continue;
-      for (const auto& [key, value] : w.as_object()) {
-        if (value.is_object() || value.is_array()) continue;
-        if (std::find(keys.begin(), keys.end(), std::string(key)) == keys.end()) keys.emplace_back(key);
-      }
-    }
-    std::vector<std::string> headers;
-    for (const auto& key : keys) headers.push_back(title(key));
-    TextTable table(std::move(headers));
-    table.set_indent("  ");
-    for (const auto& w : *workers) {
-      if (!w.is_object()) continue;
-      std::vector<Cell> row;
-      for (const auto& key : keys) {
-        const json::value* v = w.as_object().if_contains(key);
-        const bool share = v != nullptr && v->is_number() && (key.ends_with("Ratio") || key.ends_with("Share"));
-        row.emplace_back(share ? percent(v->to_number<double>()) : number_text(w.as_object(), key));
-      }
-      table.add(std::move(row));
-    }
-    out += heading(console, "Edge workers") + table.render(console);
-  }
-  if (const auto* metrics = api::array_at(object, {"status", "metrics"}); metrics != nullptr && !metrics->empty()) {
-    out += heading(console, "Figures");
-    for (const auto& m : *metrics) {
-      if (!m.is_object()) continue;
-      out += "  " + field(api::string_at(m.as_object(), {"key"}), api::string_at(m.as_object(), {"value"}), 26);
-    }
+  const auto figures = edge_figures_of(object);
+  if (!figures.empty()) return heading(console, "Edge workers") + render_edge_figures(console, figures);
+  const auto* metrics = api::array_at(object, {"status", "metrics"});
+  if (metrics == nullptr || metrics->empty()) return {};
+  std::string out = heading(console, "Figures");
+  for (const auto& m : *metrics) {
+    if (!m.is_object()) continue;
+    out += "  " + field(api::string_at(m.as_object(), {"key"}), api::string_at(m.as_object(), {"value"}), 26);
   }
   return out;
 }

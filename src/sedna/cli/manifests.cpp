@@ -98,7 +98,7 @@ std::vector<Manifest> parse_manifests(const std::string& text, const std::string
   json::YamlOptions options;
   options.refuse_duplicates = true;
   auto documents = json::parse_yaml_documents(text, options);
-  if (!documents) throw documents.error().within(source + ": ");
+  if (!documents) throw documents.error().within(source);
   std::vector<Manifest> out;
   for (auto& document : *documents) {
     if (document.content.is_null()) continue;

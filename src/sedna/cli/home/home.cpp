@@ -20,19 +20,18 @@ int supervisor_of(const Paths& paths) {
   return pid;
 }
 
+bool is_home(const std::string& state, const Cluster& cluster) {
+  const auto home = HomeFile::read(Paths{state});
+  return home && home->port != 0 && cluster.url() == "https://127.0.0.1:" + std::to_string(home->port);
+}
+
 std::string headline(const std::string& state, const Cluster& cluster) {
   const Paths paths{state};
-  std::error_code error;
-  if (std::filesystem::exists(paths.home_file(), error)) {
-    const auto home = HomeFile::read(paths);
-    if (home && cluster.url().ends_with(":" + std::to_string(home->port))) {
-      const int pid = supervisor_of(paths);
-      return "Home in " + paths.state.string() + ", API server " + cluster.url() +
-             (pid != 0 ? ", supervised by process " + std::to_string(pid)
-                       : "; not supervised: `sedna up` takes it over again");
-    }
-  }
-  return "Cluster " + cluster.url();
+  if (!is_home(state, cluster)) return "Cluster " + cluster.url();
+  const int pid = supervisor_of(paths);
+  return "Home in " + paths.state.string() + ", API server " + cluster.url() +
+         (pid != 0 ? ", supervised by process " + std::to_string(pid)
+                   : "; not supervised: `sedna up` takes it over again");
 }
 
 }  // namespace sedna::cli::home
