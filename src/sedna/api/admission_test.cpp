@@ -155,7 +155,7 @@ TEST(Admission, DecodeFaults) {
   EXPECT_EQ(
       decode_fault(kinds::kDataset, yaml("{metadata: {labels: {a: 1}}}")),
       "Dataset in version \"v1alpha1\" cannot be handled as a Dataset: json: cannot unmarshal number into Go struct "
-      "field ObjectMeta.metadata.labels of type string");
+      "field ObjectMeta.labels of type string");
   EXPECT_EQ(decode_fault(kinds::kDataset, yaml("{spec: 5}")), std::nullopt) << "for validation to say";
   EXPECT_TRUE(decode_fault(kinds::kPod, yaml("{spec: {containers: [{resources: {limits: {cpu: 1x}}}]}}")));
   EXPECT_FALSE(

@@ -164,9 +164,10 @@ std::optional<std::string> decode_fault(const Kind& kind, const Object& object) 
   Decoder decoder;
   if (kind.category == "sedna") {
     // Custom resources are free in form here, but for metadata; the rest is validated by schema.
-    for (const std::string_view name : {"apiVersion", "kind", "metadata"}) {
-      const auto* v = object.if_contains(name);
-      if (!fault && v != nullptr) fault = decoder.run(*v, *schema.find(name)->schema, "ObjectMeta", std::string(name));
+    if (const auto* metadata = object.if_contains("metadata")) {
+      const bool object_or_null = metadata->is_object() || metadata->is_null();
+      fault = decoder.run(*metadata, *schema.find("metadata")->schema, "ObjectMeta",
+                          object_or_null ? std::string() : std::string("metadata"));
     }
   } else {
     fault = decoder.run(object, schema, std::string(kind.kind), {});

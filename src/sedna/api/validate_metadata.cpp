@@ -89,7 +89,7 @@ void check_owners(const json::object& metadata, FieldErrors& errors) {
   }
 }
 
-void check_finalizers(const json::object& metadata, FieldErrors& errors) {
+void check_finalizers(const Kind& kind, const json::object& metadata, FieldErrors& errors) {
   const auto* v = metadata.if_contains("finalizers");
   if (v == nullptr || !v->is_array()) return;
   for (std::size_t i = 0; i < v->get_array().size(); ++i) {
@@ -98,8 +98,8 @@ void check_finalizers(const json::object& metadata, FieldErrors& errors) {
     const std::string path = "metadata.finalizers[" + std::to_string(i) + "]";
     if (auto f = qualified_name_fault(name)) {
       errors.push_back(invalid_text("metadata.finalizers", name, *f));
-    } else if (name.find('/') == std::string_view::npos && name != "orphan" && name != "foregroundDeletion" &&
-               name != "kubernetes") {
+    } else if (kind.category != "sedna" && name.find('/') == std::string_view::npos && name != "orphan" &&
+               name != "foregroundDeletion" && name != "kubernetes") {
       errors.push_back(invalid_text(path, name, "name is neither a standard finalizer name nor is it fully qualified"));
     }
   }
@@ -132,7 +132,7 @@ void validate_metadata(const Kind& kind, const Object& object, FieldErrors& erro
   check_name(kind, *metadata, errors);
   validate_template_metadata(*metadata, "metadata", errors);
   check_owners(*metadata, errors);
-  check_finalizers(*metadata, errors);
+  check_finalizers(kind, *metadata, errors);
 }
 
 }  // namespace sedna::api

@@ -70,11 +70,6 @@ double as_double(const json::value& v) {
 }
 
 void check_number(const json::value& v, const Schema& schema, const std::string& path, FieldErrors& errors) {
-  const bool narrow = schema.format == "int32";
-  if (narrow && std::fabs(as_double(v) + 0.5) > 2147483648.0) {
-    errors.push_back(
-        invalid(path, shown_number(v), "Checked value must be of type integer with format int32 in " + path));
-  }
   if (schema.minimum && as_double(v) < *schema.minimum) {
     errors.push_back(invalid(path, shown_number(v),
                              path + " in body should be greater than or equal to " +
