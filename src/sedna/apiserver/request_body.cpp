@@ -169,8 +169,10 @@ Outcome<store::embedded::Engine::Change> patch_change(const Kind& kind, const se
   }
   const bool strategic = type == kStrategicPatch && kind.group != "sedna.io";
   if (type != kMergePatch && type != kJsonPatch && !strategic) {
+    // As kube-apiserver lists them; server-side apply has an answer of its own above.
     std::string known = std::string(kJsonPatch) + ", " + std::string(kMergePatch);
     if (kind.group != "sedna.io") known += ", " + std::string(kStrategicPatch);
+    known += ", application/apply-patch+yaml";
     return statuses::unsupported_media_type(
         "the body of the request was in an unknown format - accepted media types include: " + known);
   }

@@ -35,8 +35,9 @@ store::Outcome<store::WatchOptions> watch_options(const RequestInfo& info) {
     return statuses::bad_request("sendInitialEvents needs allowWatchBookmarks=true");
   }
   if (info.query.has("sendInitialEvents") && info.query.get("resourceVersionMatch") != "NotOlderThan") {
-    return statuses::bad_request("resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
-                                 "resourceVersionMatch to NotOlderThan");
+    return statuses::bad_request(
+        "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
+        "resourceVersionMatch to NotOlderThan");
   }
   const auto timeout = info.query.number("timeoutSeconds");
   if (!timeout) return statuses::bad_request(timeout.error().what());
@@ -130,8 +131,9 @@ net::Task<Response> Resources::change(serve::Request& request, RequestInfo info,
   }
   std::vector<std::string> warnings;
   options->warnings = &warnings;
-  const auto start = [this, &info, &change, &options, part](Engine::Done done) {
-    engine_.modify(*info.kind, info.ns, info.name, part, change, *options, std::move(done));
+  const auto source = info.verb == Verb::kPatch ? Engine::Source::kPatch : Engine::Source::kBody;
+  const auto start = [this, &info, &change, &options, part, source](Engine::Done done) {
+    engine_.modify(*info.kind, info.ns, info.name, part, source, change, *options, std::move(done));
   };
   const WriteOutcome outcome = co_await await_write(start);
   Response response = outcome ? object_response(200, *outcome, wanted) : status_response(outcome.status());
@@ -189,7 +191,8 @@ net::Task<Response> Resources::scale(serve::Request& request, RequestInfo info) 
   auto change = scale_change(request, info.verb == Verb::kPatch);
   if (!change) co_return status_response(change.status());
   const auto start = [this, &info, &change, &options](Engine::Done done) {
-    engine_.modify(*info.kind, info.ns, info.name, Part::kMain, *change, *options, std::move(done));
+    engine_.modify(*info.kind, info.ns, info.name, Part::kMain, Engine::Source::kBody, *change, *options,
+                   std::move(done));
   };
   const WriteOutcome outcome = co_await await_write(start);
   if (!outcome) co_return status_response(outcome.status());

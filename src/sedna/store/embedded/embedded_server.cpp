@@ -118,28 +118,29 @@ Outcome<Object> EmbeddedServer::create(const Kind& kind, const Object& object, c
 
 Outcome<Object> EmbeddedServer::update(const Kind& kind, const Object& object, const WriteOptions& options) {
   return wait_for([&](Engine::Done done) {
-    engine_->modify(kind, api::namespace_of(object), api::name_of(object), Part::kMain,
+    engine_->modify(kind, api::namespace_of(object), api::name_of(object), Part::kMain, Engine::Source::kBody,
                     Engine::replacement(kind, Part::kMain, object), options, std::move(done));
   });
 }
 
 Outcome<Object> EmbeddedServer::update_status(const Kind& kind, const Object& object, const WriteOptions& options) {
   return wait_for([&](Engine::Done done) {
-    engine_->modify(kind, api::namespace_of(object), api::name_of(object), Part::kStatus,
+    engine_->modify(kind, api::namespace_of(object), api::name_of(object), Part::kStatus, Engine::Source::kBody,
                     Engine::replacement(kind, Part::kStatus, object), options, std::move(done));
   });
 }
 
 Outcome<Object> EmbeddedServer::merge_patch(const Kind& kind, std::string_view ns, std::string_view name,
                                             const MergePatch& patch, const WriteOptions& options) {
-  return wait_for(
-      [&](Engine::Done done) { engine_->modify(kind, ns, name, Part::kMain, merge(patch), options, std::move(done)); });
+  return wait_for([&](Engine::Done done) {
+    engine_->modify(kind, ns, name, Part::kMain, Engine::Source::kPatch, merge(patch), options, std::move(done));
+  });
 }
 
 Outcome<Object> EmbeddedServer::merge_patch_status(const Kind& kind, std::string_view ns, std::string_view name,
                                                    const MergePatch& patch, const WriteOptions& options) {
   return wait_for([&](Engine::Done done) {
-    engine_->modify(kind, ns, name, Part::kStatus, merge(patch), options, std::move(done));
+    engine_->modify(kind, ns, name, Part::kStatus, Engine::Source::kPatch, merge(patch), options, std::move(done));
   });
 }
 

@@ -20,16 +20,27 @@ std::string key_for(const Kind& kind, std::string_view ns, std::string_view name
   return kind.namespaced ? api::make_key(ns, name) : std::string(name);
 }
 
-/// A patch that makes another kind of it.
-Status changed_type(const Kind& kind, const Object& next) {
+/// In Kubernetes' words, but without the whole object in the message.
+Status invalid_patch(const std::string& why) {
   Status status;
   status.code = 422;
   status.reason = "Invalid";
-  const std::string why = "a " + std::string(kind.kind) + " of " + kind.api_version() + " cannot become a " +
-                          std::string(api::kind_of(next)) + " of " + std::string(api::api_version_of(next));
-  status.message = "patch: Invalid value: " + why;
+  status.message = " \"\" is invalid: patch: Invalid value: " + why;
   status.causes.push_back({"FieldValueInvalid", "Invalid value: " + why, "patch"});
   return status;
+}
+
+Status changed_type(const Kind& kind, const Object& next) {
+  return invalid_patch("a " + std::string(kind.kind) + " of " + kind.api_version() + " cannot become a " +
+                       std::string(api::kind_of(next)) + " of " + std::string(api::api_version_of(next)));
+}
+
+/// What can't be read as an object of the kind: 400, and of a patched one a patch that is invalid (422).
+Status wrong_shape(const Kind&, Engine::Source source, const Object&, std::string message) {
+  if (source == Engine::Source::kBody) return statuses::bad_request(std::move(message));
+  const std::size_t reader = message.find(" cannot be handled as a ");
+  const std::size_t why = reader == std::string::npos ? reader : message.find(": ", reader);
+  return invalid_patch(why == std::string::npos ? message : message.substr(why + 2));
 }
 
 }  // namespace
@@ -63,13 +74,13 @@ Outcome<std::shared_ptr<WatchCursor>> Engine::watch(const Kind& kind, const Watc
   return core_.watch(kind, *std::move(filter), options);
 }
 
-std::optional<Status> Engine::admit(const Kind& kind, Object& object, const Object* old,
+std::optional<Status> Engine::admit(const Kind& kind, Source source, Object& object, const Object* old,
                                     const WriteOptions& options) const {
   std::vector<std::string> unknown;
   std::vector<std::string> hints;
   api::prune_and_default(kind, object, unknown, &hints);
   if (!unknown.empty() && options.field_validation == FieldValidation::kStrict) {
-    return statuses::bad_request(api::strict_message(kind, unknown));
+    return wrong_shape(kind, source, object, api::strict_message(kind, unknown));
   }
   if (options.warnings != nullptr) {
     options.warnings->clear();
@@ -132,7 +143,7 @@ void Engine::create_attempt(const Kind& kind, Object object, const WriteOptions&
   const Time now = options_.clock->wall();
   prepare_create(kind, object, now);
   if (generates) api::make_object(object, {"metadata"})["name"] = generated_name(base);
-  if (auto refused = admit(kind, object, nullptr, options)) return done(*std::move(refused));
+  if (auto refused = admit(kind, Source::kBody, object, nullptr, options)) return done(*std::move(refused));
   reset_status(kind, object);  // admission's defaults are no status
   for (int attempt = 1;; ++attempt) {
     const std::string key = api::key_of(object);
@@ -190,8 +201,8 @@ Engine::Change Engine::replacement(const Kind& kind, Part part, Object sent) {
   };
 }
 
-void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name, Part part, const Change& change,
-                    const WriteOptions& options, Done done) {
+void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name, Part part, Source source,
+                    const Change& change, const WriteOptions& options, Done done) {
   if (part == Part::kStatus && !kind.has_status) return done(statuses::no_such_path());
   const std::string key = key_for(kind, ns, name);
   for (int races = 0; races < kRaces; ++races) {
@@ -200,7 +211,7 @@ void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name
     const Object current = base->object();
     Outcome<Object> next = change(current);
     if (!next) return done(next.status());
-    if (auto fault = api::decode_fault(kind, *next)) return done(statuses::bad_request(*std::move(fault)));
+    if (auto fault = api::decode_fault(kind, *next)) return done(wrong_shape(kind, source, *next, *std::move(fault)));
     if (const std::string_view sent = api::name_of(*next); !sent.empty() && sent != name) {
       return done(statuses::bad_request("the name of the object (" + std::string(sent) +
                                         ") does not match the name on the URL (" + std::string(name) + ")"));
@@ -216,7 +227,7 @@ void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name
     (*next)["apiVersion"] = kind.api_version();
     (*next)["kind"] = kind.kind;
     if (auto refused = prepare_update(kind, part, current, *next)) return done(*std::move(refused));
-    if (auto refused = admit(kind, *next, &current, options)) return done(*std::move(refused));
+    if (auto refused = admit(kind, source, *next, &current, options)) return done(*std::move(refused));
     if (*next == current && core_.find(kind, key) == base) return done(base);
     bool raced = false;
     modify_attempt(kind, key, base, part, *std::move(next), options, done, raced);

@@ -28,6 +28,9 @@ class Engine {
   /// What an object shall become; called again when somebody else was faster. A failure is the answer.
   using Change = std::function<Outcome<Object>(const Object& current)>;
 
+  /// Where a changed object comes from: what is wrong with the shape of a patched one is said of the patch.
+  enum class Source : std::uint8_t { kBody, kPatch };
+
   /// Makes the namespaces every cluster has.
   explicit Engine(EngineOptions options);
 
@@ -40,15 +43,16 @@ class Engine {
 
   /// `ns`: the namespace of the request; "" takes the object's own.
   void create(const Kind& kind, std::string_view ns, Object object, const WriteOptions& options, Done done);
-  void modify(const Kind& kind, std::string_view ns, std::string_view name, Part part, const Change& change,
-              const WriteOptions& options, Done done);
+  void modify(const Kind& kind, std::string_view ns, std::string_view name, Part part, Source source,
+              const Change& change, const WriteOptions& options, Done done);
   void remove(const Kind& kind, std::string_view ns, std::string_view name, const DeleteOptions& options, Done done);
 
   /// The change that an update is: `sent` over whatever is there, when its resourceVersion is the current one.
   static Change replacement(const Kind& kind, Part part, Object sent);
 
  private:
-  std::optional<Status> admit(const Kind& kind, Object& object, const Object* old, const WriteOptions& options) const;
+  std::optional<Status> admit(const Kind& kind, Source source, Object& object, const Object* old,
+                              const WriteOptions& options) const;
   std::optional<Status> check_namespace(const Kind& kind, std::string_view ns, std::string_view name) const;
   std::optional<Status> check_size(const Stored& stored) const;
   void create_attempt(const Kind& kind, Object object, const WriteOptions& options, int attempts, Done done);
