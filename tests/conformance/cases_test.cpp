@@ -385,19 +385,24 @@ TEST_P(Conformance, WhatAnOwnerLeavesIsCollected) {
     GTEST_SKIP() << "no controller-manager runs beside this API server: garbage collection is not looked at there";
   }
   if (GetParam() == "embedded") GTEST_SKIP() << "the loops run in the daemon, not in the engine";
-  const api::Object owner = create(config_map(ns(), "owner"));
-  api::Object child = config_map(ns(), "child");
+  Home& alive = home("apiserver-with-loops");
+  const std::string ns = alive.fresh_namespace();
+  const auto make = [&](const api::Object& object) { return alive.api().create(kConfigMap, object, {}).value(); };
+  const api::Object owner = make(config_map(ns, "owner"));
+  api::Object child = config_map(ns, "child");
   api::OwnerReference reference = api::controller_reference(owner);
   api::make_object(child, {"metadata"})["ownerReferences"] = json::array{api::to_json(reference)};
-  create(child);
+  make(child);
   reference.uid = "00000000-0000-0000-0000-000000000000";
-  api::Object orphan = config_map(ns(), "orphan-of-another");
+  api::Object orphan = config_map(ns, "orphan-of-another");
   api::make_object(orphan, {"metadata"})["ownerReferences"] = json::array{api::to_json(reference)};
-  const auto w = watch(version());
-  create(orphan);
+  WatchOptions options;
+  options.ns = ns;
+  const auto w = alive.api().watch(kConfigMap, options).value();
+  make(orphan);
   EXPECT_EQ(next(*w), "ADDED orphan-of-another=1");
   EXPECT_EQ(next(*w), "DELETED orphan-of-another=1");
-  remove("owner");
+  static_cast<void>(alive.api().remove(kConfigMap, ns, "owner", {}).value());
   EXPECT_EQ(next(*w), "DELETED owner=1");
   EXPECT_EQ(next(*w), "DELETED child=1");
 }

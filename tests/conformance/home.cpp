@@ -51,13 +51,15 @@ class KubeHome final : public Home {
 /// sedna-apiserver with a state folder of its own, ended with this object.
 class Daemon {
  public:
-  explicit Daemon(const std::string& program)
-      : folder_(fs::temp_directory_path() / ("sedna-conformance-" + std::to_string(::getpid()))) {
+  Daemon(const std::string& program, bool loops)
+      : folder_(fs::temp_directory_path() /
+                ("sedna-conformance-" + std::to_string(::getpid()) + (loops ? "-loops" : ""))) {
     fs::create_directories(folder_);
     std::array<int, 2> out{};
     if (::pipe2(out.data(), O_CLOEXEC) != 0) throw Error(ErrorCode::kInternal, "no pipe");
     const std::string state = (folder_ / "state").string();
     std::vector<std::string> words{program, "--state", state, "--port", "0"};
+    if (!loops) words.emplace_back("--no-loops");
     std::vector<char*> arguments;
     arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
@@ -114,12 +116,16 @@ class Daemon {
 
 class DaemonHome final : public Home {
  public:
-  explicit DaemonHome(const std::string& program) : daemon_(program), client_(connect(daemon_.kubeconfig())) {}
-  std::string_view name() const override { return "apiserver"; }
+  DaemonHome(const std::string& program, bool loops)
+      : name_(loops ? "apiserver-with-loops" : "apiserver"),
+        daemon_(program, loops),
+        client_(connect(daemon_.kubeconfig())) {}
+  std::string_view name() const override { return name_; }
   store::ApiServer& api() override { return client_; }
   store::KubeClient* client() override { return &client_; }
 
  private:
+  const std::string_view name_;
   Daemon daemon_;
   store::KubeClient client_;
 };
@@ -153,7 +159,8 @@ Home& home(std::string_view name) {
   std::unique_ptr<Home> made;
   if (name == "embedded") made = std::make_unique<EmbeddedHome>();
 #ifdef SEDNA_APISERVER_PROGRAM
-  if (name == "apiserver") made = std::make_unique<DaemonHome>(SEDNA_APISERVER_PROGRAM);
+  if (name == "apiserver") made = std::make_unique<DaemonHome>(SEDNA_APISERVER_PROGRAM, false);
+  if (name == "apiserver-with-loops") made = std::make_unique<DaemonHome>(SEDNA_APISERVER_PROGRAM, true);
 #endif
   if (name == "kube") made = std::make_unique<KubeHome>(variable("SEDNA_CONFORMANCE_KUBECONFIG"));
   if (made == nullptr) throw Error(ErrorCode::kInvalidArgument, "no such home", std::string(name));

@@ -1,4 +1,5 @@
-// The API servers that one suite runs against. "embedded": the engine in process. "apiserver": the daemon, over HTTPS.
+// The API servers that one suite runs against. "embedded": the engine in process. "apiserver": the daemon, over HTTPS,
+// without its loops, which would act on what the tests write ("apiserver-with-loops" has them, when asked for by name).
 // "kube": a real kube-apiserver, started by script/kube and named by SEDNA_CONFORMANCE_KUBECONFIG; it is always right.
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <regex>
+#include <tuple>
 
 #include "sedna/base/error.hpp"
 
@@ -55,6 +56,20 @@ Target target(const std::string& text) {
   const std::size_t slash = text.find('/');
   return {kind_named(std::string_view(text).substr(0, slash)),
           slash == std::string::npos ? "" : text.substr(slash + 1)};
+}
+
+/// Kubernetes finds faults of custom resources in the order of a hash table.
+void sort_causes(store::Status& status) {
+  const std::size_t open = status.message.find(" is invalid: [");
+  if (status.code != 422 || status.causes.size() < 2 || open == std::string::npos) return;
+  std::sort(status.causes.begin(), status.causes.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.field, a.message) < std::tie(b.field, b.message); });
+  std::vector<std::string> texts;
+  for (const auto& cause : status.causes) texts.push_back(cause.field + ": " + cause.message);
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  status.message.resize(open + std::string_view(" is invalid: [").size());
+  for (const std::string& text : texts) status.message += (text == texts.front() ? "" : ", ") + text;
+  status.message += "]";
 }
 
 }  // namespace
@@ -141,8 +156,8 @@ std::string Player::cleaned_text(std::string text) const {
   text = std::regex_replace(text, precondition, "the precondition does not match the ResourceVersion in record");
   text = std::regex_replace(text, etcd, "");
   text = std::regex_replace(text, token, "$1<why>");
-  text = std::regex_replace(text, whole, "patch: Invalid value: <object>: ");
-  text = std::regex_replace(text, whole_cause, "Invalid value: <object>: ");
+  text = std::regex_replace(text, whole, "patch: Invalid value: ");
+  text = std::regex_replace(text, whole_cause, "Invalid value: ");
   return std::regex_replace(text, suffix, "$1<suffix>");
 }
 
@@ -187,6 +202,7 @@ json::object Player::failure(const store::Status& status) const {
     if (!said) causes.push_back(cause);
   }
   filled.causes = std::move(causes);
+  sort_causes(filled);
   json::object body = filled.to_json();
   for (const std::string_view key : {"kind", "apiVersion", "metadata", "status"}) body.erase(key);
   return {{"failure", cleaned_value(body)}};

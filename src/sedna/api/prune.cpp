@@ -126,8 +126,14 @@ void prune_and_default(const Kind& kind, Object& object, std::vector<std::string
   json::value root = std::move(object);
   const std::size_t before = unknown.size();
   prune(root, schema, {}, unknown);
-  // Of core kinds they are told in the order in which they stand.
-  if (kind.category == "sedna") std::sort(unknown.begin() + static_cast<std::ptrdiff_t>(before), unknown.end());
+  // Of core kinds they are told in the order in which they stand; of custom resources metadata first, the rest sorted.
+  if (kind.category == "sedna") {
+    const auto rank = [](const std::string& text) {
+      return std::pair(!text.starts_with("unknown field \"metadata."), std::string_view(text));
+    };
+    std::sort(unknown.begin() + static_cast<std::ptrdiff_t>(before), unknown.end(),
+              [&rank](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
+  }
   if (kind.category != "sedna") {
     drop_empty(root, schema);
   } else if (json::value* metadata = root.get_object().if_contains("metadata")) {
