@@ -176,15 +176,9 @@ void deployment_defaults(Object& deployment) {
 }
 
 void service_defaults(Object& service) {
-  auto* spec = object_in(service, "spec");
-  if (spec == nullptr) return;
+  json::object* spec = &sub(service, "spec");
   put(*spec, "type", "ClusterIP");
   put(*spec, "sessionAffinity", "None");
-  const auto type = std::string(text_at(*spec, "type"));
-  if (type == "ExternalName") return;
-  put(*spec, "internalTrafficPolicy", "Cluster");
-  if (type == "NodePort" || type == "LoadBalancer") put(*spec, "externalTrafficPolicy", "Cluster");
-  if (type == "LoadBalancer") put(*spec, "allocateLoadBalancerNodePorts", true);
   each(*spec, "ports", [&](json::object& port) {
     put(port, "protocol", "TCP");
     const auto* number = port.if_contains("port");
@@ -193,6 +187,11 @@ void service_defaults(Object& service) {
                        (target->is_string() && target->get_string().empty());
     if (unset && number != nullptr) port["targetPort"] = *number;
   });
+  const auto type = std::string(text_at(*spec, "type"));
+  if (type == "ExternalName") return;
+  put(*spec, "internalTrafficPolicy", "Cluster");
+  if (type == "NodePort" || type == "LoadBalancer") put(*spec, "externalTrafficPolicy", "Cluster");
+  if (type == "LoadBalancer") put(*spec, "allocateLoadBalancerNodePorts", true);
   // Of a headless Service without a selector the families are not known.
   const bool headless = text_at(*spec, "clusterIP") == "None";
   const bool selects = object_in(*spec, "selector") != nullptr && !object_in(*spec, "selector")->empty();
@@ -207,8 +206,7 @@ json::object scaling_policy(std::string_view type, int value) {
 }
 
 void autoscaler_defaults(Object& hpa) {
-  auto* spec = object_in(hpa, "spec");
-  if (spec == nullptr) return;
+  json::object* spec = &sub(hpa, "spec");
   put(*spec, "minReplicas", 1);
   const auto* metrics = spec->if_contains("metrics");
   if (metrics == nullptr || !metrics->is_array() || metrics->get_array().empty()) {

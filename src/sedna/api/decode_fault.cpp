@@ -1,4 +1,6 @@
 // What Go's decoder refuses before anything is validated.
+#include <algorithm>
+
 #include "sedna/api/admission.hpp"
 #include "sedna/api/schema.hpp"
 #include "sedna/api/validate_schema.hpp"
@@ -129,7 +131,13 @@ class Decoder {
       return "parsing time " + quoted(t) + " as " + quoted(layout) + ": cannot parse " + quoted(t) + " as \"2006\"";
     }
     if (schema.format == "byte") {
-      if (const auto bytes = base64_decode(t); !bytes) return "illegal base64 data in " + path;
+      if (const auto bytes = base64_decode(t); !bytes) {
+        const auto bad = std::ranges::find_if(t, [](char c) {
+          return !((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
+                   c == '\n' || c == '\r');
+        });
+        return "illegal base64 data at input byte " + std::to_string(bad - t.begin());
+      }
     }
     return std::nullopt;
   }

@@ -32,17 +32,21 @@ FieldError invalid_text(std::string field, std::string_view text, std::string_vi
   return invalid(std::move(field), quoted(text), detail);
 }
 
+bool add_invalid(FieldErrors& errors, const std::string& field, std::string_view text,
+                 const std::vector<std::string>& details) {
+  for (const auto& detail : details) errors.push_back(invalid_text(field, text, detail));
+  return !details.empty();
+}
+
 FieldError type_invalid(std::string field, std::string_view shown_value, std::string_view detail) {
   return {"FieldValueTypeInvalid", std::move(field), invalid_value(shown_value, detail)};
 }
 
 FieldError not_supported(std::string field, std::string_view text, std::span<const std::string_view> supported) {
-  std::vector<std::string_view> sorted(supported.begin(), supported.end());
-  std::ranges::sort(sorted);
   std::string message = "Unsupported value: " + quoted(text) + ": supported values: ";
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
+  for (std::size_t i = 0; i < supported.size(); ++i) {
     if (i > 0) message.append(", ");
-    message.append(quoted(sorted[i]));
+    message.append(quoted(supported[i]));
   }
   return {"FieldValueNotSupported", std::move(field), std::move(message)};
 }

@@ -30,7 +30,11 @@ FieldError required(std::string field, std::string_view detail = {});
 FieldError invalid(std::string field, std::string_view shown_value, std::string_view detail);
 /// The same for a text, which is quoted.
 FieldError invalid_text(std::string field, std::string_view text, std::string_view detail);
+/// One error for each detail; true when there was one.
+bool add_invalid(std::vector<FieldError>& errors, const std::string& field, std::string_view text,
+                 const std::vector<std::string>& details);
 FieldError type_invalid(std::string field, std::string_view shown_value, std::string_view detail);
+/// The words are told in the order given.
 FieldError not_supported(std::string field, std::string_view text, std::span<const std::string_view> supported);
 FieldError duplicate(std::string field, std::string_view shown_value);
 FieldError forbidden(std::string field, std::string_view detail);

@@ -26,15 +26,15 @@ Error fault(std::string message) {
 
 /// The key and values of one requirement, checked as labels.NewRequirement does.
 std::optional<std::string> requirement_fault(const Requirement& r) {
-  if (auto f = qualified_name_fault(r.key)) {
-    return "<nil>: Invalid value: " + quoted(r.key) + ": " + *f;
+  if (const auto f = qualified_name_faults(r.key); !f.empty()) {
+    return "<nil>: Invalid value: " + quoted(r.key) + ": " + join_faults(f);
   }
   for (const auto& v : r.values) {
     if (r.op == Operator::kGreater || r.op == Operator::kLess) {
       if (!integer(v))
         return "values[0]: Invalid value: " + quoted(v) + ": for 'Gt', 'Lt' operators, the value must be an integer";
-    } else if (auto f = label_value_fault(v)) {
-      return "values[0][" + r.key + "]: Invalid value: " + quoted(v) + ": " + *f;
+    } else if (const auto f = label_value_faults(v); !f.empty()) {
+      return "values[0][" + r.key + "]: Invalid value: " + quoted(v) + ": " + join_faults(f);
     }
   }
   return std::nullopt;

@@ -47,11 +47,11 @@ bool is_qualified_part(std::string_view s) {
   return !s.empty() && alnum(s.front()) && alnum(s.back()) && std::ranges::all_of(s, name_char);
 }
 
-std::optional<std::string> joined(std::string first, std::string second) {
-  if (first.empty() && second.empty()) return std::nullopt;
-  if (first.empty()) return second;
-  if (second.empty()) return first;
-  return first + "; " + second;
+Faults both(std::string first, std::string second) {
+  Faults out;
+  if (!first.empty()) out.push_back(std::move(first));
+  if (!second.empty()) out.push_back(std::move(second));
+  return out;
 }
 
 constexpr std::string_view kSubdomainFault =
@@ -77,69 +77,95 @@ constexpr std::string_view kLabelValueFault =
 
 }  // namespace
 
-std::optional<std::string> dns1123_subdomain_fault(std::string_view name) {
-  return joined(name.size() > 253 ? too_many_bytes(253) : "", is_subdomain(name) ? "" : std::string(kSubdomainFault));
+Faults dns1123_subdomain_faults(std::string_view name) {
+  return both(name.size() > 253 ? too_many_bytes(253) : "", is_subdomain(name) ? "" : std::string(kSubdomainFault));
 }
 
-std::optional<std::string> dns1123_label_fault(std::string_view name) {
-  return joined(name.size() > 63 ? too_many_bytes(63) : "", is_dns_label(name) ? "" : std::string(kLabelFault));
+Faults dns1123_label_faults(std::string_view name) {
+  // A good subdomain that is no label can only have dots too many.
+  const std::string_view fault = is_subdomain(name) ? "must not contain dots" : kLabelFault;
+  return both(name.size() > 63 ? too_many_bytes(63) : "", is_dns_label(name) ? "" : std::string(fault));
 }
 
-std::optional<std::string> dns1035_label_fault(std::string_view name) {
+Faults dns1035_label_faults(std::string_view name) {
   const bool good = is_dns_label(name) && lower(name.front());
-  return joined(name.size() > 63 ? too_many_bytes(63) : "", good ? "" : std::string(kLabel1035Fault));
+  return both(name.size() > 63 ? too_many_bytes(63) : "", good ? "" : std::string(kLabel1035Fault));
 }
 
-std::optional<std::string> qualified_name_fault(std::string_view key) {
+Faults qualified_name_faults(std::string_view key) {
   const auto slash = key.find('/');
   std::string_view name = key;
+  Faults out;
   if (slash != std::string_view::npos) {
     const auto prefix = key.substr(0, slash);
     name = key.substr(slash + 1);
     if (name.find('/') != std::string_view::npos) {
-      return "a qualified name " + std::string(kQualifiedFault) +
-             " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+      return {
+          "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+          "an alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"};
     }
-    if (prefix.empty()) return std::string("prefix part must be non-empty");
-    if (auto f = dns1123_subdomain_fault(prefix)) return "prefix part " + *f;
+    if (prefix.empty()) {
+      out.emplace_back("prefix part must be non-empty");
+    } else {
+      for (const auto& fault : dns1123_subdomain_faults(prefix)) out.push_back("prefix part " + fault);
+    }
   }
-  if (name.empty()) return "name part must be non-empty; name part " + std::string(kQualifiedFault);
-  return joined(name.size() > 63 ? "name part " + too_many_bytes(63) : "",
-                is_qualified_part(name) ? "" : "name part " + std::string(kQualifiedFault));
+  if (name.empty()) out.emplace_back("name part must be non-empty");
+  if (name.size() > 63) out.push_back("name part " + too_many_bytes(63));
+  if (!is_qualified_part(name)) out.push_back("name part " + std::string(kQualifiedFault));
+  return out;
 }
 
-std::optional<std::string> label_value_fault(std::string_view value) {
-  return joined(value.size() > 63 ? too_many_bytes(63) : "",
-                value.empty() || is_qualified_part(value) ? "" : std::string(kLabelValueFault));
+Faults label_value_faults(std::string_view value) {
+  return both(value.size() > 63 ? too_many_bytes(63) : "",
+              value.empty() || is_qualified_part(value) ? "" : std::string(kLabelValueFault));
 }
 
-std::optional<std::string> config_key_fault(std::string_view key) {
-  if (key.size() > 253) return too_many_bytes(253);
-  if (key == "." || key == ".." || key.starts_with("..")) return "must not be '.' or start with '..'";
+Faults config_key_faults(std::string_view key) {
+  Faults out;
+  if (key.size() > 253) out.push_back(too_many_bytes(253));
   if (key.empty() || !std::ranges::all_of(key, name_char)) {
-    return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-           "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+    out.emplace_back(
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+        "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");
   }
-  return std::nullopt;
+  if (key == ".") {
+    out.emplace_back("must not be '.'");
+  } else if (key == "..") {
+    out.emplace_back("must not be '..'");
+  } else if (key.starts_with("..")) {
+    out.emplace_back("must not start with '..'");
+  }
+  return out;
 }
 
-std::optional<std::string> port_name_fault(std::string_view name) {
-  if (name.size() > 15) return too_many(15);
-  if (!is_dns_label(name)) {
-    return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-), and must not start or end with a "
-           "hyphen";
+Faults port_name_faults(std::string_view name) {
+  Faults out;
+  if (name.size() > 15) out.push_back(too_many(15));
+  if (!std::ranges::all_of(name, label_char)) {
+    out.emplace_back("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
   }
-  if (std::ranges::none_of(name, lower)) return "must contain at least one letter (a-z)";
-  if (name.find("--") != std::string_view::npos) return "must not contain consecutive hyphens";
-  return std::nullopt;
+  if (std::ranges::none_of(name, lower)) out.emplace_back("must contain at least one letter (a-z)");
+  if (name.find("--") != std::string_view::npos) out.emplace_back("must not contain consecutive hyphens");
+  if (name.starts_with('-') || name.ends_with('-')) out.emplace_back("must not begin or end with a hyphen");
+  return out;
 }
 
-std::optional<std::string> env_name_fault(std::string_view name) {
+Faults env_name_faults(std::string_view name) {
   // Kubernetes 1.34: any printable ASCII but '='.
   const bool good =
       !name.empty() && std::ranges::all_of(name, [](char c) { return c >= 0x20 && c <= 0x7e && c != '='; });
-  if (good) return std::nullopt;
-  return "a valid environment variable name must consist only of printable ASCII characters other than '='";
+  if (good) return {};
+  return {"a valid environment variable name must consist only of printable ASCII characters other than '='"};
+}
+
+std::string join_faults(const Faults& faults) {
+  std::string out;
+  for (const auto& fault : faults) {
+    if (!out.empty()) out.append("; ");
+    out.append(fault);
+  }
+  return out;
 }
 
 }  // namespace sedna::api

@@ -1,27 +1,31 @@
-// The syntax of names, labels and annotations: what Kubernetes refuses, in its words. Each function returns the fault
-// ("a lowercase RFC 1123 subdomain must consist of …") or nothing.
+// The syntax of names, labels and annotations: what Kubernetes refuses, in its words. Each function returns the faults
+// ("a lowercase RFC 1123 subdomain must consist of …"); none when the name is good.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sedna::api {
 
+using Faults = std::vector<std::string>;
+
 /// Names of most objects: at most 253 characters.
-std::optional<std::string> dns1123_subdomain_fault(std::string_view name);
+Faults dns1123_subdomain_faults(std::string_view name);
 /// Namespaces, containers, ports of Services: at most 63 characters.
-std::optional<std::string> dns1123_label_fault(std::string_view name);
+Faults dns1123_label_faults(std::string_view name);
 /// Services: a letter first.
-std::optional<std::string> dns1035_label_fault(std::string_view name);
+Faults dns1035_label_faults(std::string_view name);
 /// Label and annotation keys, taint keys: "name" or "prefix/name".
-std::optional<std::string> qualified_name_fault(std::string_view key);
-std::optional<std::string> label_value_fault(std::string_view value);
+Faults qualified_name_faults(std::string_view key);
+Faults label_value_faults(std::string_view value);
 /// Keys of ConfigMaps and Secrets.
-std::optional<std::string> config_key_fault(std::string_view key);
+Faults config_key_faults(std::string_view key);
 /// IANA_SVC_NAME: names of container ports.
-std::optional<std::string> port_name_fault(std::string_view name);
+Faults port_name_faults(std::string_view name);
 /// Environment variables.
-std::optional<std::string> env_name_fault(std::string_view name);
+Faults env_name_faults(std::string_view name);
+/// "a; b", for messages that hold one text.
+std::string join_faults(const Faults& faults);
 
 }  // namespace sedna::api

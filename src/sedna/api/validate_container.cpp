@@ -10,7 +10,7 @@ namespace sedna::api {
 namespace {
 
 constexpr std::array<std::string_view, 3> kPullPolicies{"Always", "IfNotPresent", "Never"};
-constexpr std::array<std::string_view, 3> kProtocols{"TCP", "UDP", "SCTP"};
+constexpr std::array<std::string_view, 3> kProtocols{"SCTP", "TCP", "UDP"};
 constexpr std::array<std::string_view, 4> kHandlers{"exec", "httpGet", "tcpSocket", "grpc"};
 constexpr std::array<std::string_view, 10> kFieldPaths{
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
@@ -20,9 +20,8 @@ void check_ports(const json::object& c, const std::string& path, bool host_netwo
   std::vector<std::string_view> names;
   each_in(c, "ports", path, [&](const json::object& port, const std::string& here) {
     if (const auto name = text_in(port, "name"); !name.empty()) {
-      if (auto f = port_name_fault(name)) {
-        errors.push_back(invalid_text(here + ".name", name, *f));
-      } else if (std::ranges::find(names, name) != names.end()) {
+      if (!add_invalid(errors, here + ".name", name, port_name_faults(name)) &&
+          std::ranges::find(names, name) != names.end()) {
         errors.push_back(duplicate(here + ".name", quoted(name)));
       }
       names.push_back(name);
@@ -36,8 +35,8 @@ void check_ports(const json::object& c, const std::string& path, bool host_netwo
     if (const auto host = int_in(port, "hostPort"); host && *host != 0) {
       check_port_number(*host, here + ".hostPort", errors);
       if (host_network && *host != number) {
-        errors.push_back(invalid(here + ".containerPort", std::to_string(number),
-                                 "must match `hostPort` when `hostNetwork` is true"));
+        errors.push_back(invalid(here + ".hostPort", std::to_string(*host),
+                                 "must match `containerPort` when `hostNetwork` is true"));
       }
     }
     if (const auto protocol = text_in(port, "protocol");
@@ -72,20 +71,19 @@ void check_value_from(const json::object& env, const json::object& from, const s
     if (ref == nullptr) continue;
     ++sources;
     const std::string here = path + "." + std::string(name);
-    if (text_in(*ref, "name").empty()) {
-      errors.push_back(required(here + ".name"));
-    }
-    if (const auto key = text_in(*ref, "key"); key.empty()) {
+    add_invalid(errors, here + ".name", text_in(*ref, "name"), dns1123_subdomain_faults(text_in(*ref, "name")));
+    const auto key = text_in(*ref, "key");
+    if (key.empty()) {
       errors.push_back(required(here + ".key"));
-    } else if (auto f = config_key_fault(key)) {
-      errors.push_back(invalid_text(here + ".key", key, *f));
+    } else {
+      add_invalid(errors, here + ".key", key, config_key_faults(key));
     }
   }
   if (object_in(from, "fileKeyRef") != nullptr) ++sources;
   if (sources == 0) {
     errors.push_back(invalid_text(path, "",
-                                  "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
-                                  "`secretKeyRef` or `fileKeyRef`"));
+                                  "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "
+                                  "`secretKeyRef`"));
   } else if (!text_in(env, "value").empty()) {
     errors.push_back(invalid_text(path, "", "may not be specified when `value` is not empty"));
   } else if (sources > 1) {
@@ -98,8 +96,8 @@ void check_env(const json::object& c, const std::string& path, FieldErrors& erro
     const auto name = text_in(env, "name");
     if (name.empty()) {
       errors.push_back(required(here + ".name"));
-    } else if (auto f = env_name_fault(name)) {
-      errors.push_back(invalid_text(here + ".name", name, *f));
+    } else {
+      add_invalid(errors, here + ".name", name, env_name_faults(name));
     }
     if (const auto* from = object_in(env, "valueFrom")) check_value_from(env, *from, here + ".valueFrom", errors);
   });
@@ -121,10 +119,11 @@ void check_mounts(const json::object& c, const std::string& path, const std::vec
       errors.push_back(invalid_text(here + ".mountPath", point, "must be unique"));
     }
     points.push_back(point);
+    // Kubernetes' path has no index here.
     if (sub.starts_with('/')) {
-      errors.push_back(invalid_text(here + ".subPath", sub, "must be a relative path"));
+      errors.push_back(invalid_text(path + ".volumeMounts.subPath", sub, "must be a relative path"));
     } else if (sub == ".." || sub.starts_with("../") || sub.ends_with("/..") || sub.find("/../") != sub.npos) {
-      errors.push_back(invalid_text(here + ".subPath", sub, "must not contain '..'"));
+      errors.push_back(invalid_text(path + ".volumeMounts.subPath", sub, "must not contain '..'"));
     }
   });
 }
@@ -138,14 +137,12 @@ void check_resources(const json::object& c, const std::string& path, FieldErrors
     for (const auto& member : *map) {
       const std::string key(member.key());
       const std::string here = path + ".resources." + std::string(part) + "[" + key + "]";
-      const std::string own = path + ".resources." + std::string(part);
-      if (auto f = qualified_name_fault(key)) {
-        errors.push_back(invalid_text(here, key, *f));
-      } else if (key.find('/') == key.npos && key != "cpu" && key != "memory" && key != "ephemeral-storage" &&
-                 !key.starts_with("hugepages-")) {
+      const bool plain = key.find('/') == key.npos && key != "cpu" && key != "memory" && key != "ephemeral-storage" &&
+                         !key.starts_with("hugepages-");
+      if (!add_invalid(errors, here, key, qualified_name_faults(key)) && plain) {
         errors.push_back(invalid_text(here, key, "must be a standard resource type or fully qualified"));
-        errors.push_back(invalid_text(here, key, "must be a standard resource for containers"));
       }
+      if (plain) errors.push_back(invalid_text(here, key, "must be a standard resource for containers"));
       if (const auto q = Quantity::from_json(member.value()); q && q->negative()) {
         errors.push_back(invalid_text(here, q->canonical(), "must be greater than or equal to 0"));
       }
@@ -153,10 +150,15 @@ void check_resources(const json::object& c, const std::string& path, FieldErrors
   };
   names(limits, "limits");
   names(requests, "requests");
-  if (limits == nullptr || requests == nullptr) return;
+  if (requests == nullptr) return;
   for (const auto& member : *requests) {
-    const auto* bound = limits->if_contains(member.key());
-    if (bound == nullptr) continue;
+    const auto* bound = limits == nullptr ? nullptr : limits->if_contains(member.key());
+    if (bound == nullptr) {
+      if (std::string_view(member.key()).find('/') != std::string_view::npos) {
+        errors.push_back(required(path + ".resources.limits", "Limit must be set for non overcommitable resources"));
+      }
+      continue;
+    }
     const auto request = Quantity::from_json(member.value()), limit = Quantity::from_json(*bound);
     if (request && limit && *request > *limit) {
       errors.push_back(invalid_text(
@@ -212,7 +214,7 @@ void check_probe(const json::object& c, std::string_view name, const std::string
 void check_port(const json::value* port, const std::string& path, FieldErrors& errors) {
   if (port != nullptr && port->is_string()) {
     const std::string_view name = port->get_string();
-    if (auto f = port_name_fault(name)) errors.push_back(invalid_text(path, name, *f));
+    add_invalid(errors, path, name, port_name_faults(name));
   } else {
     check_port_number(port != nullptr && port->is_int64() ? port->get_int64() : 0, path, errors);
   }
@@ -226,9 +228,8 @@ void validate_containers(const json::object& spec, std::string_view list, const 
     const auto name = text_in(c, "name");
     if (name.empty()) {
       errors.push_back(required(here + ".name"));
-    } else if (auto f = dns1123_label_fault(name)) {
-      errors.push_back(invalid_text(here + ".name", name, *f));
-    } else if (std::ranges::find(names, name) != names.end()) {
+    } else if (!add_invalid(errors, here + ".name", name, dns1123_label_faults(name)) &&
+               std::ranges::find(names, name) != names.end()) {
       errors.push_back(duplicate(here + ".name", quoted(name)));
     }
     names.push_back(name);

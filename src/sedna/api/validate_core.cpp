@@ -1,5 +1,6 @@
 #include "sedna/api/validate_core.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "sedna/api/core_walk.hpp"
@@ -31,9 +32,8 @@ void check_keys(const Object& object, std::string_view name, FieldErrors& errors
   const auto* data = object_in(object, name);
   if (data == nullptr) return;
   for (const auto& member : *data) {
-    if (auto f = config_key_fault(member.key())) {
-      errors.push_back(invalid_text(std::string(name) + "[" + std::string(member.key()) + "]", member.key(), *f));
-    }
+    add_invalid(errors, std::string(name) + "[" + std::string(member.key()) + "]", member.key(),
+                config_key_faults(member.key()));
     if (member.value().is_string()) bytes += member.value().get_string().size();
   }
 }
@@ -98,6 +98,23 @@ void check_lease(const Object& object, FieldErrors& errors) {
   }
 }
 
+void check_node(const Object& object, FieldErrors& errors) {
+  static constexpr std::array<std::string_view, 3> kEffects{"NoSchedule", "PreferNoSchedule", "NoExecute"};
+  const auto* spec = object_in(object, "spec");
+  if (spec == nullptr) return;
+  // Kubernetes says "metadata" here, where the field is in the spec.
+  each_in(*spec, "taints", "metadata", [&](const json::object& taint, const std::string& here) {
+    const auto key = text_in(taint, "key"), value = text_in(taint, "value"), effect = text_in(taint, "effect");
+    add_invalid(errors, here + ".key", key, qualified_name_faults(key));
+    add_invalid(errors, here + ".value", value, label_value_faults(value));
+    if (effect.empty()) {
+      errors.push_back(required(here + ".effect"));
+    } else if (std::ranges::find(kEffects, effect) == kEffects.end()) {
+      errors.push_back(not_supported(here + ".effect", effect, kEffects));
+    }
+  });
+}
+
 void check_pod(const Object& object, FieldErrors& errors) {
   const auto* spec = object_in(object, "spec");
   static const json::object kEmpty;
@@ -118,6 +135,7 @@ void validate_core(const Kind& kind, const Object& object, const Object* old, Fi
   if (&kind == &kinds::kConfigMap) return check_config_map(object, old, errors);
   if (&kind == &kinds::kSecret) return check_secret(object, old, errors);
   if (&kind == &kinds::kEvent) return check_event(object, errors);
+  if (&kind == &kinds::kNode) return check_node(object, errors);
   if (&kind == &kinds::kLease) return check_lease(object, errors);
 }
 

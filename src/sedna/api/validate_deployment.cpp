@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "sedna/api/core_walk.hpp"
+#include "sedna/api/names.hpp"
 #include "sedna/api/selector.hpp"
 #include "sedna/api/validate_core.hpp"
 #include "sedna/api/validate_metadata.hpp"
@@ -46,6 +47,33 @@ bool check_share(const json::object& o, std::string_view name, const std::string
   return percent == 0;
 }
 
+void validate_label_selector(const json::object& selector, const std::string& path, FieldErrors& errors) {
+  if (const auto* labels = object_in(selector, "matchLabels")) validate_labels(*labels, path + ".matchLabels", errors);
+  each_in(selector, "matchExpressions", path, [&](const json::object& e, const std::string& here) {
+    const auto op = text_in(e, "operator"), key = text_in(e, "key");
+    const auto* values = array_in(e, "values");
+    const bool empty = values == nullptr || values->empty();
+    if (op == "In" || op == "NotIn") {
+      if (empty) {
+        errors.push_back(required(here + ".values", "must be specified when `operator` is 'In' or 'NotIn'"));
+      }
+    } else if (op == "Exists" || op == "DoesNotExist") {
+      if (!empty) {
+        errors.push_back(
+            forbidden(here + ".values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      }
+    } else {
+      errors.push_back(invalid_text(here + ".operator", op, "not a valid selector operator"));
+    }
+    add_invalid(errors, here + ".key", key, qualified_name_faults(key));
+    for (std::size_t i = 0; !empty && i < values->size(); ++i) {
+      if (!(*values)[i].is_string()) continue;
+      const std::string_view value = (*values)[i].get_string();
+      add_invalid(errors, here + ".values[" + std::to_string(i) + "]", value, label_value_faults(value));
+    }
+  });
+}
+
 void check_strategy(const json::object& spec, FieldErrors& errors) {
   const auto* strategy = object_in(spec, "strategy");
   if (strategy == nullptr) return;
@@ -58,11 +86,15 @@ void check_strategy(const json::object& spec, FieldErrors& errors) {
     }
   } else if (type != "RollingUpdate") {
     static constexpr std::array<std::string_view, 2> kTypes{"Recreate", "RollingUpdate"};
-    errors.push_back(not_supported("spec.strategy.type", type, kTypes));
+    FieldError error = not_supported("spec.strategy", {}, kTypes);
+    json::object shown{{"Type", type},
+                       {"RollingUpdate", rolling == nullptr ? json::value(nullptr) : json::value(*rolling)}};
+    error.message.replace(error.message.find("\"\""), 2, json::write(shown));
+    errors.push_back(std::move(error));
   } else if (rolling != nullptr) {
     const std::string path = "spec.strategy.rollingUpdate";
-    const bool none_unavailable = check_share(*rolling, "maxUnavailable", path, true, errors);
     const bool no_surge = check_share(*rolling, "maxSurge", path, false, errors);
+    const bool none_unavailable = check_share(*rolling, "maxUnavailable", path, true, errors);
     if (none_unavailable && no_surge) {
       const auto* v = rolling->if_contains("maxUnavailable");
       errors.push_back(
@@ -78,11 +110,11 @@ void check_template(const json::object& spec, const LabelSelector* selector, Fie
   const auto* metadata = object_in(*pod_template, "metadata");
   if (metadata == nullptr) metadata = &kEmpty;
   const auto* labels = object_in(*metadata, "labels");
-  if (selector != nullptr && !selector->empty() && !selector->matches_labels(labels)) {
-    errors.push_back(invalid("spec.template.metadata.labels", json::write(labels == nullptr ? kEmpty : *labels),
+  if (selector == nullptr || (!selector->empty() && !selector->matches_labels(labels))) {
+    errors.push_back(invalid("spec.template.metadata.labels", labels == nullptr ? "null" : json::write(*labels),
                              "`selector` does not match template `labels`"));
   }
-  validate_template_metadata(*metadata, "spec.template.metadata", errors);
+  validate_template_metadata(*metadata, "spec.template", errors);  // Kubernetes leaves "metadata" out here
   const auto* pod = object_in(*pod_template, "spec");
   validate_pod_spec(pod == nullptr ? kEmpty : *pod, "spec.template.spec", errors);
   if (pod == nullptr) return;
@@ -105,16 +137,23 @@ void validate_deployment(const Object& object, const Object* old, FieldErrors& e
   check_not_negative(*spec, "replicas", "spec", errors);
   const auto* raw = object_in(*spec, "selector");
   std::optional<LabelSelector> selector;
+  bool bad_selector = false;
   if (raw == nullptr) {
     errors.push_back(required("spec.selector"));
-  } else if (auto parsed = LabelSelector::from_json(*raw); !parsed) {
-    errors.push_back(invalid("spec.selector", json::write(*raw), parsed.error().what()));
-  } else if (parsed->empty()) {
-    errors.push_back(invalid("spec.selector", json::write(*raw), "empty selector is invalid for deployment"));
   } else {
-    selector = std::move(*parsed);
+    const std::size_t before = errors.size();
+    validate_label_selector(*raw, "spec.selector", errors);
+    if (auto parsed = LabelSelector::from_json(*raw)) selector = std::move(*parsed);
+    if (selector && selector->empty()) {
+      errors.push_back(invalid("spec.selector", json::write(*raw), "empty selector is invalid for deployment"));
+    }
+    bad_selector = errors.size() > before || !selector;
+    if (bad_selector && !(selector && selector->empty())) {
+      errors.push_back(invalid("spec.selector", json::write(*raw), "invalid label selector"));
+    }
   }
-  check_template(*spec, selector ? &*selector : nullptr, errors);
+  static const LabelSelector kAnything;
+  check_template(*spec, bad_selector ? &kAnything : selector ? &*selector : nullptr, errors);
   check_strategy(*spec, errors);
   check_not_negative(*spec, "minReadySeconds", "spec", errors);
   check_not_negative(*spec, "revisionHistoryLimit", "spec", errors);
@@ -138,6 +177,10 @@ void validate_autoscaler(const Object& object, FieldErrors& errors) {
   if (least && *least < 1) {
     errors.push_back(invalid("spec.minReplicas", std::to_string(*least), "must be greater than or equal to 1"));
   }
+  if (least && *least == 0) {
+    errors.push_back(forbidden(
+        "spec.metrics", "must specify at least one Object or External metric to support scaling to zero replicas"));
+  }
   if (most.value_or(0) < 1) {
     errors.push_back(invalid("spec.maxReplicas", std::to_string(most.value_or(0)), "must be greater than 0"));
   }
@@ -149,6 +192,10 @@ void validate_autoscaler(const Object& object, FieldErrors& errors) {
   if (target == nullptr) target = &kEmpty;
   for (const std::string_view name : {"kind", "name"}) {
     if (text_in(*target, name).empty()) errors.push_back(required("spec.scaleTargetRef." + std::string(name)));
+  }
+  const auto version = text_in(*target, "apiVersion");
+  if (version.find('/') == std::string_view::npos) {
+    errors.push_back(invalid_text("spec.scaleTargetRef.apiVersion", version, "apiVersion must specify API group"));
   }
 }
 

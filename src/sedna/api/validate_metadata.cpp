@@ -15,10 +15,11 @@ std::string_view text_at(const json::object& o, std::string_view name) {
   return v != nullptr && v->is_string() ? std::string_view(v->get_string()) : std::string_view();
 }
 
-std::optional<std::string> name_fault(const Kind& kind, std::string_view name) {
-  if (&kind == &kinds::kNamespace) return dns1123_label_fault(name);
-  if (&kind == &kinds::kService) return dns1035_label_fault(name);
-  return dns1123_subdomain_fault(name);
+Faults name_faults(const Kind& kind, std::string_view name) {
+  if (&kind == &kinds::kEvent) return {};  // Events are named after times and the like
+  if (&kind == &kinds::kNamespace) return dns1123_label_faults(name);
+  if (&kind == &kinds::kService) return dns1035_label_faults(name);
+  return dns1123_subdomain_faults(name);
 }
 
 void check_name(const Kind& kind, const json::object& metadata, FieldErrors& errors) {
@@ -28,19 +29,19 @@ void check_name(const Kind& kind, const json::object& metadata, FieldErrors& err
     // As the name will be: a trailing dash is followed by random letters.
     std::string whole(prefix);
     if (whole.ends_with('-')) whole.back() = 'a';
-    if (auto f = name_fault(kind, whole)) errors.push_back(invalid_text("metadata.generateName", prefix, *f));
+    add_invalid(errors, "metadata.generateName", prefix, name_faults(kind, whole));
   }
   if (name.empty()) {
     if (prefix.empty()) errors.push_back(required("metadata.name", "name or generateName is required"));
-  } else if (&kind == &kinds::kEvent ? false : name_fault(kind, name).has_value()) {
-    errors.push_back(invalid_text("metadata.name", name, *name_fault(kind, name)));
+  } else {
+    add_invalid(errors, "metadata.name", name, name_faults(kind, name));
   }
   const auto ns = text_at(metadata, "namespace");
   if (kind.namespaced) {
     if (ns.empty()) {
       errors.push_back(required("metadata.namespace"));
-    } else if (auto f = dns1123_label_fault(ns)) {
-      errors.push_back(invalid_text("metadata.namespace", ns, *f));
+    } else {
+      add_invalid(errors, "metadata.namespace", ns, dns1123_label_faults(ns));
     }
   } else if (!ns.empty()) {
     errors.push_back(forbidden("metadata.namespace", "not allowed on this type"));
@@ -56,7 +57,7 @@ void check_annotations(const json::object& metadata, const std::string& path, Fi
     bytes += key.size() + (member.value().is_string() ? member.value().get_string().size() : 0);
     std::ranges::transform(key, key.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    if (auto f = qualified_name_fault(key)) errors.push_back(invalid_text(path, member.key(), *f));
+    add_invalid(errors, path, member.key(), qualified_name_faults(key));
   }
   if (bytes > kMaxAnnotations) {
     errors.push_back(
@@ -96,10 +97,9 @@ void check_finalizers(const Kind& kind, const json::object& metadata, FieldError
     if (!v->get_array()[i].is_string()) continue;
     const std::string_view name = v->get_array()[i].get_string();
     const std::string path = "metadata.finalizers[" + std::to_string(i) + "]";
-    if (auto f = qualified_name_fault(name)) {
-      errors.push_back(invalid_text("metadata.finalizers", name, *f));
-    } else if (kind.category != "sedna" && name.find('/') == std::string_view::npos && name != "orphan" &&
-               name != "foregroundDeletion" && name != "kubernetes") {
+    if (!add_invalid(errors, "metadata.finalizers", name, qualified_name_faults(name)) && kind.category != "sedna" &&
+        name.find('/') == std::string_view::npos && name != "orphan" && name != "foregroundDeletion" &&
+        name != "kubernetes") {
       errors.push_back(invalid_text(path, name, "name is neither a standard finalizer name nor is it fully qualified"));
     }
   }
@@ -109,10 +109,10 @@ void check_finalizers(const Kind& kind, const json::object& metadata, FieldError
 
 void validate_labels(const json::object& labels, const std::string& path, FieldErrors& errors) {
   for (const auto& member : labels) {
-    if (auto f = qualified_name_fault(member.key())) errors.push_back(invalid_text(path, member.key(), *f));
+    add_invalid(errors, path, member.key(), qualified_name_faults(member.key()));
     if (!member.value().is_string()) continue;
     const std::string_view value = member.value().get_string();
-    if (auto f = label_value_fault(value)) errors.push_back(invalid_text(path, value, *f));
+    add_invalid(errors, path, value, label_value_faults(value));
   }
 }
 

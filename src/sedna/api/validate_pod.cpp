@@ -82,26 +82,26 @@ std::vector<std::string_view> check_volumes(const json::object& spec, const std:
   std::vector<std::string_view> names;
   each_in(spec, "volumes", path, [&](const json::object& v, const std::string& here) {
     const auto name = text_in(v, "name");
+    const std::size_t before = errors.size();
     check_volume_source(v, here, errors);
     if (name.empty()) {
       errors.push_back(required(here + ".name"));
-    } else if (auto f = dns1123_label_fault(name)) {
-      errors.push_back(invalid_text(here + ".name", name, *f));
-    } else if (std::ranges::find(names, name) != names.end()) {
+    } else if (!add_invalid(errors, here + ".name", name, dns1123_label_faults(name)) &&
+               std::ranges::find(names, name) != names.end()) {
       errors.push_back(duplicate(here + ".name", quoted(name)));
     }
-    names.push_back(name);
+    if (errors.size() == before) names.push_back(name);  // mounts of a faulty volume are not found
   });
   return names;
 }
 
 void check_tolerations(const json::object& spec, const std::string& path, FieldErrors& errors) {
   static constexpr std::array<std::string_view, 2> kOperators{"Equal", "Exists"};
-  static constexpr std::array<std::string_view, 3> kEffects{"NoExecute", "NoSchedule", "PreferNoSchedule"};
+  static constexpr std::array<std::string_view, 3> kEffects{"NoSchedule", "PreferNoSchedule", "NoExecute"};
   each_in(spec, "tolerations", path, [&](const json::object& t, const std::string& here) {
     const auto key = text_in(t, "key"), op = text_in(t, "operator"), effect = text_in(t, "effect");
     if (!key.empty()) {
-      if (auto f = qualified_name_fault(key)) errors.push_back(invalid_text(here + ".key", key, *f));
+      add_invalid(errors, here + ".key", key, qualified_name_faults(key));
     } else if (op != "Exists") {
       errors.push_back(invalid_text(here + ".operator", op,
                                     "operator must be Exists when `key` is empty, which means \"match all values and "
@@ -138,21 +138,18 @@ void validate_pod_spec(const json::object& spec, const std::string& path, FieldE
     validate_labels(*selector, path + ".nodeSelector", errors);
   }
   if (const auto node = text_in(spec, "nodeName"); !node.empty()) {
-    if (auto f = dns1123_subdomain_fault(node)) errors.push_back(invalid_text(path + ".nodeName", node, *f));
+    add_invalid(errors, path + ".nodeName", node, dns1123_subdomain_faults(node));
   }
   if (const auto account = text_in(spec, "serviceAccountName"); !account.empty()) {
-    if (auto f = dns1123_subdomain_fault(account)) {
-      errors.push_back(invalid_text(path + ".serviceAccountName", account, *f));
-    }
+    add_invalid(errors, path + ".serviceAccountName", account, dns1123_subdomain_faults(account));
   }
   check_tolerations(spec, path, errors);
-  check_not_negative(spec, "terminationGracePeriodSeconds", path, errors);
   if (const auto seconds = int_in(spec, "activeDeadlineSeconds"); seconds && *seconds < 1) {
     errors.push_back(invalid(path + ".activeDeadlineSeconds", std::to_string(*seconds),
                              "must be between 1 and 2147483647, inclusive"));
   }
   if (const auto host = text_in(spec, "hostname"); !host.empty()) {
-    if (auto f = dns1123_label_fault(host)) errors.push_back(invalid_text(path + ".hostname", host, *f));
+    add_invalid(errors, path + ".hostname", host, dns1123_label_faults(host));
   }
 }
 

@@ -12,7 +12,7 @@ namespace sedna::api {
 namespace {
 
 constexpr std::array<std::string_view, 4> kTypes{"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"};
-constexpr std::array<std::string_view, 3> kProtocols{"TCP", "UDP", "SCTP"};
+constexpr std::array<std::string_view, 3> kProtocols{"SCTP", "TCP", "UDP"};
 constexpr std::array<std::string_view, 2> kAffinities{"ClientIP", "None"};
 
 bool is_ipv4(std::string_view text) {
@@ -50,9 +50,8 @@ void check_service_ports(const json::object& spec, bool optional, FieldErrors& e
     const auto name = text_in(port, "name"), protocol = text_in(port, "protocol");
     if (name.empty()) {
       if (count > 1) errors.push_back(required(here + ".name"));
-    } else if (auto f = dns1123_label_fault(name)) {
-      errors.push_back(invalid_text(here + ".name", name, *f));
-    } else if (std::ranges::find(names, name) != names.end()) {
+    } else if (!add_invalid(errors, here + ".name", name, dns1123_label_faults(name)) &&
+               std::ranges::find(names, name) != names.end()) {
       errors.push_back(duplicate(here + ".name", quoted(name)));
     }
     if (!name.empty()) names.push_back(name);
@@ -65,7 +64,8 @@ void check_service_ports(const json::object& spec, bool optional, FieldErrors& e
     }
     check_port(port.if_contains("targetPort"), here + ".targetPort", errors);
     if (std::ranges::find(seen, std::pair{number, protocol}) != seen.end()) {
-      json::object shown{{"port", number}, {"protocol", protocol}};
+      const json::object shown{{"Name", ""},     {"Protocol", protocol}, {"AppProtocol", nullptr},
+                               {"Port", number}, {"TargetPort", 0},      {"NodePort", 0}};
       errors.push_back(duplicate(here, json::write(shown)));
     }
     seen.emplace_back(number, protocol);
