@@ -26,6 +26,7 @@ struct Paths {
   std::filesystem::path lock() const { return state / "up.lock"; }
   std::filesystem::path kubeconfig() const { return state / "kubeconfig"; }
   std::filesystem::path kubeconfig_of(const std::string& who) const { return state / "kubeconfigs" / who; }
+  std::filesystem::path tokens() const { return state / "tokens"; }
   std::filesystem::path run() const { return state / "run"; }
   std::filesystem::path run_file(const std::string& daemon) const { return run() / (daemon + ".json"); }
   std::filesystem::path logs() const { return state / "logs"; }

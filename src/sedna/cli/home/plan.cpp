@@ -101,7 +101,7 @@ class Planner {
   DaemonSpec global_manager() const {
     std::vector<std::string> argv = inside("");
     append(argv, {program("sedna-gm"), "--kubeconfig", paths_.kubeconfig_of("gm").string(), "--link-port",
-                  std::to_string(home_.link_port)});
+                  std::to_string(home_.link_port), "--link-tokens", paths_.tokens().string()});
     return daemon("gm", "GlobalManager", {"apiserver"}, argv);
   }
 
@@ -122,7 +122,8 @@ class Planner {
 
   DaemonSpec local_controller(const NodeSpec& node) const {
     std::vector<std::string> argv = inside(node.name);
-    append(argv, {program("sedna-lc"), "--node", node.name, "--state", state()});
+    append(argv, {program("sedna-lc"), "--node", node.name, "--state", state(), "--token-file",
+                  paths_.kubeconfig_of("lc-" + node.name).string()});
     DaemonSpec out = daemon("lc-" + node.name, "local controller of " + node.name, {"gm", "node-" + node.name}, argv);
     out.command = [argv, paths = paths_, plain = options_.plain, link = home_.link_port, name = node.name] {
       Command command;
