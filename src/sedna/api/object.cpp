@@ -137,7 +137,9 @@ const json::array* array_at(const Object& object, std::initializer_list<std::str
 json::object& make_object(Object& object, std::initializer_list<std::string_view> path) {
   json::object* at = &object;
   for (const std::string_view name : path) {
-    json::value& v = (*at)[name];
+    // operator[] may move the members of an object (Boost 1.81 reserves before it looks): only for what is not there.
+    json::value* there = at->if_contains(name);
+    json::value& v = there != nullptr ? *there : (*at)[name];
     if (v.is_null()) v.emplace_object();
     if (!v.is_object()) {
       throw Error(ErrorCode::kInvalidArgument, "must be an object, found " + std::string(json::kind_name(v)),
