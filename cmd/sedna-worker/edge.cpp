@@ -59,10 +59,13 @@ int stream_samples(const EdgeFlags& flags, JointInference& joint,
 int serve_samples(const EdgeFlags& flags, const worker::Context& context, std::shared_ptr<JointInference> joint,
                   metrics::Registry& registry) {
   inference::ModelServerOptions options;
-  options.server.host = !flags.host.empty() ? flags.host : context.get_or("EDGE_BIND_IP", "127.0.0.1");
+  // As `infer`: a Pod is reached on its own address.
+  const bool plaintext_pod = context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
+  options.server.host =
+      !flags.host.empty() ? flags.host : context.get_or("EDGE_BIND_IP", plaintext_pod ? "0.0.0.0" : "127.0.0.1");
   options.server.port =
       static_cast<std::uint16_t>(flags.bind >= 0 ? flags.bind : context.get_integer("EDGE_BIND_PORT", 5001, 0, 65535));
-  options.server.plaintext_beyond_loopback = context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
+  options.server.plaintext_beyond_loopback = plaintext_pod;
   options.services = inference::json_services(context.job_name(), context.get_or("SERVICE_NAME", ""));
   inference::ModelServer server(std::move(options), registry);
   auto estimator = std::make_shared<inference::JointEstimator>(std::move(joint));
@@ -106,8 +109,11 @@ int run_edge(const EdgeFlags& flags) {
        {"sha256", model->checksum()},
        {"filter", std::string(filter->name())},
        {"cloud", flags.cloud == "none" ? "none" : cloud_options.host + ":" + std::to_string(cloud_options.port)}});
-  return flags.source.empty() ? serve_samples(flags, context, std::move(joint), registry)
-                              : stream_samples(flags, *joint, reporter);
+  if (!flags.source.empty()) {
+    const int code = stream_samples(flags, *joint, reporter);
+    if (!flags.stay || code != kExitOk) return code;
+  }
+  return serve_samples(flags, context, std::move(joint), registry);
 }
 
 }  // namespace
@@ -118,7 +124,8 @@ void add_edge(CLI::App& program, Action& action) {
       "edge",
       "Joint inference at the edge: the small model answers, hard samples go to the cloud, and the edge answer stays\n"
       "when the cloud has none in time. With --source it streams a file's samples and ends; without, it serves the\n"
-      "model (Open Inference Protocol and JSON) and prints 'READY <origin> models=<name>'.\n\n"
+      "model (Open Inference Protocol and JSON) and prints 'READY <origin> models=<name>'; with --stay first the one,\n"
+      "then the other.\n\n"
       "Environment, where a flag is not given: MODEL_URL, MODEL_NAME, BIG_MODEL_IP, BIG_MODEL_PORT, HEM_NAME,\n"
       "HEM_PARAMETERS, MINING_MODE, SEDNA_CALIBRATION, SEDNA_CLOUD_*, SEDNA_TOKEN_FILE, EDGE_BIND_IP, EDGE_BIND_PORT,\n"
       "LC_SERVER (empty: no reports), LC_PERIOD, WORKER_NAME, NAMESPACE, JOB_NAME, SERVICE_NAME.\n\n"
@@ -133,6 +140,7 @@ void add_edge(CLI::App& program, Action& action) {
   cmd->add_option("--score-output", flags->score_output, "The model's output that the filter reads");
   cmd->add_option("--mining-mode", flags->mining_mode, "inference-then-mining (default) or mining-then-inference");
   cmd->add_option("--source", flags->source, "Samples to stream")->type_name("npz:FILE");
+  cmd->add_flag("--stay", flags->stay, "After the samples of --source go on serving, as a worker in a Deployment has to");
   cmd->add_option("--array", flags->array,
                   "The array of samples (the input's name, else \"input\", else the only one)");
   cmd->add_option("--labels", flags->labels, "The array of true labels, for the summary (\"label\" if there is one)");

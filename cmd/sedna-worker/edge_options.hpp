@@ -31,6 +31,7 @@ struct EdgeFlags {
   int bind = -1;
   std::string host;
   bool keep_rate = false;
+  bool stay = false;
   bool wait_estimate = false;
   int in_flight = 0;
 };

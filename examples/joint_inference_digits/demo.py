@@ -8,8 +8,10 @@ was worth. Every figure is computed from what the workers answered.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT / "python")]
 
 import models  # noqa: E402
+from service import Home, service_workers  # noqa: E402
 from workers import NativeWorkers, Pass, PythonWorkers, Workers  # noqa: E402
 
 SEED = 7
@@ -75,12 +78,7 @@ def run(workers: Workers, digits: np.ndarray) -> Outcome:
     say(f"\n── {workers.__doc__.splitlines()[0] if workers.__doc__ else workers.name}")
     calibration = workers.calibrate(RATIO)
     say(f"   calibrated on samples of neither training nor test: hard when 1 - p(1) > {calibration['threshold']:.4f}")
-    with workers.cloud() as port:
-        say(f"   cloud worker ready on port {port}; sending everything …")
-        workers.run(port, everything=True)  # connections, caches and lazy imports are warm for both passes that count
-        everything = workers.run(port, everything=True)
-        say("   … and now only the hard ones")
-        joint = workers.run(port, everything=False)
+    everything, joint = workers.passes(say)
     if not everything.offloaded.all():
         raise RuntimeError(f"{np.sum(~everything.offloaded)} samples of the cloud-only pass were not answered by the cloud")
     return Outcome(workers, everything, joint, digits)
@@ -140,11 +138,30 @@ def picture(outcomes: list[Outcome], path: Path) -> None:
     plt.close(figure)
 
 
+@contextlib.contextmanager
+def home(state: Path, keep: bool) -> Iterator[Home]:
+    """A home of two nodes for as long as the demo runs, or longer."""
+    running = Home(state)
+    say("\nsedna up: API server, GlobalManager, a cloud node and an edge node …")
+    start = time.monotonic()
+    running.up()
+    say(f"   ready after {time.monotonic() - start:.1f} s")
+    try:
+        yield running
+    finally:
+        if keep:
+            say(f"\nleft running: build/bin/sedna --state {state} status     (… down stops it)")
+        else:
+            running.down()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo" / "joint_inference", help="where everything lands")
     parser.add_argument("--workers", choices=["both", "python", "native"], default="both")
     parser.add_argument("--seed", type=int, default=SEED, help="of the split and the training")
+    parser.add_argument("--service", action="store_true", help="through `sedna up` and `sedna apply`")
+    parser.add_argument("--keep", action="store_true", help="leave home and services running")
     args = parser.parse_args()
 
     start = time.monotonic()
@@ -155,7 +172,11 @@ def main() -> int:
 
     kinds: list[type[Workers]] = {"python": [PythonWorkers], "native": [NativeWorkers]}.get(
         args.workers, [PythonWorkers, NativeWorkers])
-    outcomes = [run(kind(args.out), digits) for kind in kinds]
+    if args.service:
+        with home(args.out / "home", args.keep) as running:
+            outcomes = [run(service_workers(running, kind, args.out), digits) for kind in kinds]
+    else:
+        outcomes = [run(kind(args.out), digits) for kind in kinds]
     path = args.out / "joint_inference.png"
     picture(outcomes, path)
     for outcome in outcomes:

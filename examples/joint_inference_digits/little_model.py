@@ -1,13 +1,15 @@
 """The edge worker, as a user writes it: a small model, a hard-example filter, and a loop over the samples.
 
 It reads ``SAMPLES_URL`` (an .npz with ``input``) and writes what was answered for each sample to ``RESULT_URL``, a JSON
-object a line, from which the demo computes every figure.
+object a line, from which the demo computes every figure. With ``KEEP_RUNNING=1`` it then waits to be stopped, as a worker
+with an endless camera would go on: a Deployment starts again what ends.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 
 import joblib
@@ -29,7 +31,8 @@ class EdgeModel:
 def main() -> None:
     images = np.load(os.environ["SAMPLES_URL"])["input"]
     service = JointInference(estimator=EdgeModel())  # the filter comes from HEM_NAME and HEM_PARAMETERS
-    with open(os.environ["RESULT_URL"], "w", encoding="utf-8") as out:
+    result_file = os.environ["RESULT_URL"]
+    with open(f"{result_file}.part", "w", encoding="utf-8") as out:
         for index, image in enumerate(images):
             start = time.perf_counter()
             result = service.inference(image[None, :])
@@ -46,6 +49,10 @@ def main() -> None:
                 "upload_bytes": result.upload_bytes,
             }
             out.write(json.dumps(record) + "\n")
+    os.replace(f"{result_file}.part", result_file)  # whoever waits for it sees it whole
+    print(f"{len(images)} samples answered, written to {result_file}", flush=True)
+    if os.environ.get("KEEP_RUNNING") == "1":
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -47,6 +47,9 @@ def train_and_export(folder: Path, seed: int) -> None:
     splits = load_splits(seed)
     for name, split in splits.items():
         np.savez(folder / f"{name}.npz", input=split.images, label=split.digits)
+    test = splits["test"]
+    index = "".join(f"test.npz#{i} {digit}\n" for i, digit in enumerate(test.digits))
+    (folder / "index.txt").write_text(index, encoding="utf-8")  # the Dataset's index: a line a sample
     train = splits["train"]
     models = {
         "edge": MLPClassifier(hidden_layer_sizes=(16,), max_iter=600, random_state=seed),

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,18 @@ class Workers:
             time.sleep(0.05)  # it listens before it is ready; there is nothing else to wait on from outside
         raise RuntimeError(f"the cloud worker was not ready after 60 s; its log is {log}")
 
+    def passes(self, say: Callable[[str], None]) -> tuple[Pass, Pass]:
+        """Runs the test samples twice: all of them sent to the cloud, and only the hard ones."""
+        with self.cloud() as port:
+            say(f"   cloud worker ready on port {port}; sending everything …")
+            self.run(port, everything=True)  # connections, caches and lazy imports are warm for both passes that count
+            everything = self.run(port, everything=True)
+            say("   … and now only the hard ones")
+            return everything, self.run(port, everything=False)
+
+    def stop(self) -> None:
+        """Ends what passes() has left running."""
+
     def run(self, port: int, everything: bool) -> Pass:
         """Streams the test samples through an edge worker; ``everything`` sends each one to the cloud."""
         kind = "cloud_only" if everything else "joint"
@@ -121,15 +133,17 @@ class Workers:
         done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=300)
         if done.returncode != 0:
             raise RuntimeError(f"the edge worker ended with {done.returncode}:\n{done.stderr[-2000:]}")
-        used = cpu_seconds(port) - before
-        rows = self.read(result)
+        return self._pass(self.read(result), cpu_seconds(port) - before)
+
+    @staticmethod
+    def _pass(rows: list[dict], cloud_cpu: float) -> Pass:
         return Pass(
             edge=np.array([r["edge"] for r in rows]),
             cloud=np.array([-1 if r["cloud"] is None else r["cloud"] for r in rows]),
             score=np.array([r["score"] for r in rows]),
             latency_ms=np.array([r["latency_ms"] for r in rows]),
             upload_bytes=sum(r["upload_bytes"] for r in rows),
-            cloud_cpu_seconds=used,
+            cloud_cpu_seconds=cloud_cpu,
         )
 
 

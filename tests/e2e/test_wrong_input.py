@@ -191,3 +191,9 @@ def test_the_access_log_names_the_request_and_never_the_token(guarded: Worker) -
     guarded.wait_for("order-67")
     log = "\n".join(guarded.lines)
     assert TOKEN not in log
+
+
+def test_an_unknown_log_level_is_said(folder: Path) -> None:
+    said = run(folder, *EDGE, *SOURCE, LOG_LEVEL="loud")
+    assert said.returncode == 0
+    assert "LOG_LEVEL is not DEBUG, INFO, WARNING or ERROR; INFO is taken LOG_LEVEL=loud" in said.stderr

@@ -50,8 +50,9 @@ void check_head(const serve::RequestHead& head) {
     require(net::is_token(name));
     require(value.find_first_of("\r\n") == std::string::npos);
   }
-  const auto match = router().match(head.method, head.raw_path);
-  for (const auto& param : match.params) require(("/" + param + "/").find("/../") == std::string::npos);
+  std::vector<std::string> params;
+  router().match(head.method, head.raw_path, params);
+  for (const auto& param : params) require(("/" + param + "/").find("/../") == std::string::npos);
   const std::string trace = serve::traceparent_from(head.headers.get("traceparent"));
   require(trace.size() == 55 && !serve::trace_id_of(trace).empty());
   require(net::is_field_value(serve::request_id_from(head.headers.get("X-Request-Id"))));

@@ -2,10 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -14,32 +18,6 @@
 
 namespace sedna::log {
 namespace {
-
-struct State {
-  std::shared_ptr<spdlog::logger> logger;
-  std::atomic<Level> level{Level::kInfo};
-  std::atomic<bool> json{false};
-
-  State() {
-    // The message is the whole line: the format (text or JSON) is decided here, the sink only locks and writes.
-    logger = std::make_shared<spdlog::logger>("sedna", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    logger->set_pattern("%v");
-    logger->set_level(spdlog::level::trace);
-    logger->flush_on(spdlog::level::trace);
-    if (const char* text = std::getenv("LOG_LEVEL")) {
-      const std::string_view name(text);
-      if (name == "DEBUG" || name == "debug") level = Level::kDebug;
-      if (name == "WARNING" || name == "WARN" || name == "warning") level = Level::kWarning;
-      if (name == "ERROR" || name == "CRITICAL" || name == "error") level = Level::kError;
-    }
-    if (const char* text = std::getenv("SEDNA_LOG_FORMAT")) json = std::string_view(text) == "json";
-  }
-};
-
-State& state() {
-  static State* const s = new State();  // never destroyed: threads may log while the process ends
-  return *s;
-}
 
 const char* name_of(Level level) {
   switch (level) {
@@ -74,6 +52,78 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+/// As Python's logging names them, in any case. Nothing for another word.
+std::optional<Level> level_from(std::string name) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
+  if (name == "DEBUG") return Level::kDebug;
+  if (name == "INFO" || name.empty()) return Level::kInfo;
+  if (name == "WARNING" || name == "WARN") return Level::kWarning;
+  if (name == "ERROR" || name == "CRITICAL" || name == "FATAL") return Level::kError;
+  return std::nullopt;
+}
+
+std::string format_line(Level level, std::string_view message, Fields fields, bool json) {
+  std::string line;
+  const std::string time = format_utc_time(SystemClock::now());
+  if (json) {
+    line = "{\"time\":\"" + time + "\",\"level\":\"" + name_of(level) + "\",\"message\":";
+    append_json_string(line, message);
+    for (const Field& f : fields) {
+      line += ',';
+      append_json_string(line, f.key);
+      line += ':';
+      append_json_string(line, f.value);
+    }
+    line += '}';
+    return line;
+  }
+  line = time + ' ' + name_of(level) + ' ';
+  line += message;
+  for (const Field& f : fields) {
+    line += ' ';
+    line += f.key;
+    line += '=';
+    // Quoted when it would not read back as one word; control characters from outside never reach a terminal raw.
+    if (f.value.find_first_of(" \"\\\n\r\t\x1b") == std::string::npos && !f.value.empty()) {
+      line += f.value;
+    } else {
+      append_json_string(line, f.value);
+    }
+  }
+  return line;
+}
+
+struct State {
+  std::shared_ptr<spdlog::logger> logger;
+  std::atomic<Level> level{Level::kInfo};
+  std::atomic<bool> json{false};
+
+  State() {
+    // The message is the whole line: the format (text or JSON) is decided here, the sink only locks and writes.
+    logger = std::make_shared<spdlog::logger>("sedna", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    logger->set_pattern("%v");
+    logger->set_level(spdlog::level::trace);
+    logger->flush_on(spdlog::level::trace);
+    if (const char* text = std::getenv("SEDNA_LOG_FORMAT")) json = std::string_view(text) == "json";
+    const char* const wanted = std::getenv("LOG_LEVEL");
+    if (wanted == nullptr) return;
+    if (const auto known = level_from(wanted)) {
+      level = *known;
+    } else {
+      put(format_line(Level::kWarning, "LOG_LEVEL is not DEBUG, INFO, WARNING or ERROR; INFO is taken",
+                      {{"LOG_LEVEL", wanted}}, json));
+    }
+  }
+  void put(const std::string& line) {
+    logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  }
+};
+
+State& state() {
+  static State* const s = new State();  // never destroyed: threads may log while the process ends
+  return *s;
+}
+
 }  // namespace
 
 void set_level(Level level) {
@@ -89,34 +139,7 @@ bool enabled(Level level) {
 void write(Level level, std::string_view message, Fields fields) noexcept {
   if (!enabled(level)) return;
   try {
-    std::string line;
-    const std::string time = format_utc_time(SystemClock::now());
-    if (state().json) {
-      line = "{\"time\":\"" + time + "\",\"level\":\"" + name_of(level) + "\",\"message\":";
-      append_json_string(line, message);
-      for (const Field& f : fields) {
-        line += ',';
-        append_json_string(line, f.key);
-        line += ':';
-        append_json_string(line, f.value);
-      }
-      line += '}';
-    } else {
-      line = time + ' ' + name_of(level) + ' ';
-      line += message;
-      for (const Field& f : fields) {
-        line += ' ';
-        line += f.key;
-        line += '=';
-        // Quoted when it would not read back as one word; control characters from outside never reach a terminal raw.
-        if (f.value.find_first_of(" \"\\\n\r\t\x1b") == std::string::npos && !f.value.empty()) {
-          line += f.value;
-        } else {
-          append_json_string(line, f.value);
-        }
-      }
-    }
-    state().logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+    state().put(format_line(level, message, fields, state().json));
   } catch (...) {
     // A line that cannot be formatted (no memory) must not end the work it tells about.
     const char text[] = "sedna: a log line was lost\n";

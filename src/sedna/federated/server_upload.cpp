@@ -9,6 +9,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "sedna/base/base64.hpp"
 #include "sedna/base/crc32c.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/base/sha256.hpp"
@@ -82,18 +83,6 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   return ContentRange{*first, *total};
 }
 
-std::string base64(std::span<const std::byte> bytes) {
-  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t word = 0;
-    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t k = 0; k < 3; ++k) word = (word << 8) | (k < n ? static_cast<std::uint32_t>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? kDigits[(word >> (18 - 6 * k)) & 63] : '=';
-  }
-  return out;
-}
-
 /// Repr-Digest (RFC 9530) with crc32c or sha-256, against the bytes. Other algorithms are passed over.
 Result<void> check_digest(std::string_view field, std::uint32_t crc, const Bytes& bytes) {
   while (!field.empty()) {
@@ -106,17 +95,18 @@ Result<void> check_digest(std::string_view field, std::uint32_t crc, const Bytes
     const std::string_view value = part.substr(equals + 2, part.size() - equals - 3);
     std::string own;
     if (part.starts_with("crc32c=")) {
-      const std::byte big[4] = {std::byte(crc >> 24), std::byte(crc >> 16), std::byte(crc >> 8), std::byte(crc)};
-      own = base64(big);
+      const char big[4] = {static_cast<char>(crc >> 24), static_cast<char>(crc >> 16), static_cast<char>(crc >> 8),
+                           static_cast<char>(crc)};
+      own = base64_encode({big, 4});
     } else if (part.starts_with("sha-256=")) {
       const std::string hex = sha256_hex(bytes.text());
-      std::vector<std::byte> raw;
+      std::string raw;
       for (std::size_t i = 0; i < hex.size(); i += 2) {
         unsigned byte = 0;
         std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
-        raw.push_back(static_cast<std::byte>(byte));
+        raw += static_cast<char>(byte);
       }
-      own = base64(raw);
+      own = base64_encode(raw);
     } else {
       continue;
     }

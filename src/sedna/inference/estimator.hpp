@@ -36,7 +36,8 @@ class Estimator {
   virtual std::vector<tensor::Tensor> infer(std::span<const tensor::Tensor> inputs, Deadline deadline) = 0;
   /// How many calls may run at once.
   virtual int concurrency() const { return 1; }
-  /// True when a call takes so little time (< 50 µs) that a hand-over to another thread would cost more.
+  /// True when a call takes so little time that a hand-over to another thread would cost more (< 50 µs; < 2 ms where
+  /// there is one processor only).
   virtual bool run_inline() const { return false; }
 };
 

@@ -40,6 +40,8 @@ class OipRoutes {
   net::Task<serve::Response> model_config(serve::Request& request);
   net::Task<serve::Response> statistics(serve::Request& request);
   net::Task<serve::Response> infer(serve::Request& request);
+  static serve::Response answer(ServedModel& model, Work& work, const tensor::oip::InferRequest& question,
+                                SteadyClock::time_point arrived, SteadyClock::time_point decoded_at);
   net::Task<serve::Response> index(serve::Request& request);
   net::Task<serve::Response> load(serve::Request& request);
   net::Task<serve::Response> unload(serve::Request& request);

@@ -210,6 +210,32 @@ net::Task<Response> OipRoutes::statistics(Request& request) {
   co_return Response::json(200, oip::statistics_json(entries));
 }
 
+/// The answer to a request that was decoded and has run.
+Response OipRoutes::answer(ServedModel& model, Work& work, const oip::InferRequest& question,
+                           SteadyClock::time_point arrived, SteadyClock::time_point decoded_at) {
+  Answer& answer = work.result();
+  if (answer.error) {
+    account(model, work, arrived, decoded_at);
+    return failure(*answer.error, &model.queue());
+  }
+  oip::InferResponse said;
+  said.model = model.metadata().name;
+  said.version = model.metadata().version;
+  said.id = question.id;
+  if (!answer.json.empty()) {
+    const std::string_view text = answer.json.text();
+    said.outputs.push_back(tensor::make_bytes_tensor(std::string(kJsonOutput), std::span(&text, 1)));
+    said.parameters = R"({"content_type":"json"})";
+  } else {
+    said.outputs = std::move(answer.outputs);
+  }
+  auto encoded = oip::encode_response(said, question);
+  account(model, work, arrived, decoded_at);
+  if (!encoded) return failure(encoded.error());
+  return encode(std::move(*encoded));
+}
+
+// Kept small: a coroutine frame above 1020 bytes is not among those that Asio keeps for the next request.
 net::Task<Response> OipRoutes::infer(Request& request) {
   const auto arrived = SteadyClock::now();
   const std::string version = request.params.size() > 1 ? request.params[1] : "";
@@ -249,27 +275,12 @@ net::Task<Response> OipRoutes::infer(Request& request) {
     work->deadline = work->deadline.earlier(Deadline(arrived + asked));
   }
   const auto decoded_at = SteadyClock::now();
-  co_await run_model(model, work);
-  Answer& answer = work->result();
-  if (answer.error) {
-    account(*model, *work, arrived, decoded_at);
-    co_return failure(*answer.error, &model->queue());
-  }
-  oip::InferResponse said;
-  said.model = model->metadata().name;
-  said.version = model->metadata().version;
-  said.id = question.id;
-  if (!answer.json.empty()) {
-    const std::string_view text = answer.json.text();
-    said.outputs.push_back(tensor::make_bytes_tensor(std::string(kJsonOutput), std::span(&text, 1)));
-    said.parameters = R"({"content_type":"json"})";
+  if (model->may_run_inline(*work)) {
+    model->run_inline(*work);
   } else {
-    said.outputs = std::move(answer.outputs);
+    co_await run_model(model, work);
   }
-  auto encoded = oip::encode_response(said, question);
-  account(*model, *work, arrived, decoded_at);
-  if (!encoded) co_return failure(encoded.error());
-  co_return encode(std::move(*encoded));
+  co_return answer(*model, *work, question, arrived, decoded_at);
 }
 
 net::Task<Response> OipRoutes::index(Request&) {

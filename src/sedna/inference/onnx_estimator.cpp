@@ -23,7 +23,11 @@ using tensor::Tensor;
 
 namespace {
 
+/// A call shorter than this is not worth a hand-over to another thread. With one processor there is nothing to hand
+/// over to: the other thread would only take this one's cache, and the queue lets bodies grow cold, so that longer
+/// calls run where their body arrived. They stay short beside what a health check or a new connection may wait.
 constexpr auto kInlineLimit = std::chrono::microseconds(50);
+constexpr auto kInlineLimitOneCore = std::chrono::milliseconds(2);
 constexpr std::size_t kMaxPorts = 64;  ///< inputs or outputs of one model
 
 }  // namespace
@@ -248,7 +252,7 @@ struct OnnxEstimator::Impl {
     if (took.empty()) return;
     std::ranges::nth_element(took, took.begin() + static_cast<std::ptrdiff_t>(took.size() / 2));
     warm = took[took.size() / 2];
-    inline_ = warm < kInlineLimit && !guessed;
+    inline_ = !guessed && warm < (usable_cores() == 1 ? kInlineLimitOneCore : kInlineLimit);
   }
 
   void finish() {

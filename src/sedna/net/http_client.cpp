@@ -7,6 +7,7 @@
 #include "sedna/base/log.hpp"
 #include "sedna/net/http_exchange.hpp"
 #include "sedna/net/http_parse.hpp"
+#include "sedna/net/http_stream.hpp"
 #include "sedna/net/resolve.hpp"
 #include "sedna/net/tls.hpp"
 #include "sedna/net/transport.hpp"
@@ -123,7 +124,8 @@ struct HttpClient::Impl {
     if (!addresses) return addresses.error();
     auto tcp = connect_tcp(*addresses, until);
     if (!tcp || !tls) return tcp;
-    return connect_tls(std::move(*tcp), tls->native(), origin.host, until);
+    return connect_tls(std::move(*tcp), tls->native(),
+                       options.tls.server_name.empty() ? origin.host : options.tls.server_name, until);
   }
 
   HttpOutcome exchange(const HttpRequest& request, Deadline deadline, const ResponseSinks& sinks) {
@@ -148,6 +150,27 @@ struct HttpClient::Impl {
     if (!fresh) return not_sent(fresh.error());
     ExchangeResult result = (*fresh)->connection.exchange(request, *head, limits, deadline, sinks, subject);
     return finish(std::move(*fresh), std::move(result));
+  }
+
+  HttpStreamOutcome open_stream(const HttpRequest& request, Deadline deadline) {
+    HttpStreamOutcome outcome;
+    const auto head = serialize_head(request, origin, options);
+    if (!head) {
+      outcome.failure = TransportFailure{head.error(), false};
+      return outcome;
+    }
+    auto fresh = connect(deadline);
+    if (!fresh) {
+      outcome.failure = TransportFailure{fresh.error(), false};
+      return outcome;
+    }
+    probe_while_silent((*fresh)->connection.transport().descriptor());
+    const ExchangeLimits limits{options.max_response_header, options.max_response_body};
+    auto stream = std::make_unique<BodyStream>(std::move((*fresh)->connection),
+                                               text + request.target.substr(0, request.target.find('?')));
+    outcome.failure = stream->begin(request, *head, limits, deadline);
+    if (!outcome.failure) outcome.stream = std::move(stream);
+    return outcome;
   }
 
   HttpOutcome finish(std::unique_ptr<Kept> kept, ExchangeResult result) {
@@ -177,6 +200,10 @@ HttpOutcome HttpClient::exchange(const HttpRequest& request, Deadline deadline) 
 HttpOutcome HttpClient::exchange_to(const HttpRequest& request, Deadline deadline, const BodySink& sink,
                                     const HeadSink& head) {
   return impl_->exchange(request, deadline, ResponseSinks{&sink, &head});
+}
+
+HttpStreamOutcome HttpClient::open(const HttpRequest& request, Deadline deadline) {
+  return impl_->open_stream(request, deadline);
 }
 
 void HttpClient::close_idle() {

@@ -16,12 +16,17 @@
 
 namespace sedna::net {
 
-/// How to trust and identify over TLS. Empty ca_file: the system's authorities.
+/// How to trust and identify over TLS. Neither ca_file nor ca_pem: the system's authorities.
 struct TlsClientOptions {
   std::string ca_file;
   std::string cert_file;  ///< client certificate (mTLS), with key_file
   std::string key_file;
   bool verify = true;
+  // The same as PEM text in memory, so that what came inside a configuration never touches a disk. Not with the file.
+  std::string ca_pem;
+  std::string cert_pem;
+  std::string key_pem;
+  std::string server_name;  ///< verified and sent as SNI instead of the URL's host
 };
 
 struct HttpClientOptions {
@@ -56,6 +61,32 @@ using BodySink = std::function<void(std::span<const std::byte>)>;
 /// stop.
 using HeadSink = std::function<void(const HttpResponse&)>;
 
+/// A response whose body is read piece by piece by one reader, on a connection of its own: a watch, a log that is
+/// followed. Ends with the reader; made by HttpClient::open.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  /// Status and fields; the body is what next() brings.
+  virtual const HttpResponse& head() const = 0;
+
+  struct Piece {
+    enum class State : std::uint8_t { kData, kEnd, kDeadline, kFailed };
+    State state = State::kEnd;
+    std::span<const std::byte> data{};  ///< kData: never empty; valid until the next call
+    std::optional<Error> error{};       ///< kFailed: the link broke, or what came is not HTTP
+  };
+  /// Waits for bytes until the deadline; after kDeadline reading goes on. kEnd and kFailed stay.
+  virtual Piece next(Deadline deadline) = 0;
+  /// From any thread: a next() that waits, and every one after it, ends at once with kEnd.
+  virtual void interrupt() = 0;
+};
+
+/// One of the two is set.
+struct HttpStreamOutcome {
+  std::unique_ptr<HttpStream> stream;
+  std::optional<TransportFailure> failure;
+};
+
 class HttpClient {
  public:
   /// `origin`: http(s)://host:port, the only server this client talks to. Throws Error for a bad URL or TLS file.
@@ -72,6 +103,9 @@ class HttpClient {
   /// `head`, if set, has seen the header. What `head` or `sink` throws comes out of this call, the connection dropped.
   HttpOutcome exchange_to(const HttpRequest& request, Deadline deadline, const BodySink& sink,
                           const HeadSink& head = {});
+  /// Sends the request on a fresh connection and returns when the header of the answer is there, whatever its status;
+  /// `deadline` bounds that much. The connection is probed while nothing comes, so that a dead peer is noticed.
+  HttpStreamOutcome open(const HttpRequest& request, Deadline deadline);
   /// Closes kept connections (after fork in the child they are dropped without a word by themselves).
   void close_idle();
   const Url& origin() const;

@@ -358,6 +358,33 @@ struct HttpConnection::Exchange {
   int interims_ = 0;
 };
 
+ExchangeResult HttpConnection::begin(const HttpRequest& request, const std::string& head, const ExchangeLimits& limits,
+                                     Deadline deadline, const std::string& subject, ResponseHead& head_out) {
+  const ResponseSinks none;
+  Exchange exchange{*this, request, limits, deadline, none, subject};
+  if (exchange.send(head) && exchange.receive_head()) head_out = std::move(exchange.head);
+  return std::move(exchange.result);
+}
+
+IoStep HttpConnection::next_body_bytes(Deadline deadline, std::span<const std::byte>& bytes) {
+  while (begin_ == end_) {
+    begin_ = end_ = 0;
+    if (input_.size() < kFirstRead) input_.resize(kFirstRead);
+    const IoStep step = transport_->try_read(std::as_writable_bytes(std::span(input_)));
+    if (step.state == IoStep::State::kMoved) {
+      end_ = step.bytes;
+    } else if (step.state == IoStep::State::kWantRead || step.state == IoStep::State::kWantWrite) {
+      const short event = step.state == IoStep::State::kWantRead ? POLLIN : POLLOUT;
+      if (wait_ready(transport_->descriptor(), event, deadline) == 0) return {IoStep::State::kWantRead};
+    } else {
+      return step;
+    }
+  }
+  bytes = std::as_bytes(std::span(input_)).subspan(begin_, end_ - begin_);
+  begin_ = end_;
+  return {IoStep::State::kMoved, bytes.size()};
+}
+
 ExchangeResult HttpConnection::exchange(const HttpRequest& request, const std::string& head,
                                         const ExchangeLimits& limits, Deadline deadline, const ResponseSinks& sinks,
                                         const std::string& subject) {

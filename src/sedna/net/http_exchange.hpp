@@ -43,6 +43,15 @@ class HttpConnection {
   /// throw. `subject` names the exchange in errors.
   ExchangeResult exchange(const HttpRequest& request, const std::string& head, const ExchangeLimits& limits,
                           Deadline deadline, const ResponseSinks& sinks, const std::string& subject);
+  /// Sends the request and receives the header of the answer only: what follows is read by next_body_bytes().
+  /// `head_out` is set unless the result holds a failure.
+  ExchangeResult begin(const HttpRequest& request, const std::string& head, const ExchangeLimits& limits,
+                       Deadline deadline, const std::string& subject, ResponseHead& head_out);
+  /// Raw bytes behind the header, framing included: what lies in the buffer, else what comes until the deadline
+  /// (kWantRead). Bytes count as used at the next call.
+  IoStep next_body_bytes(Deadline deadline, std::span<const std::byte>& bytes);
+  /// Gives back the end of what next_body_bytes() returned.
+  void unread(std::size_t count) { begin_ -= count; }
   Transport& transport() { return *transport_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -49,6 +50,56 @@ void trust(SSL_CTX* context, const std::string& ca_file) {
   }
 }
 
+using BioPtr = std::unique_ptr<BIO, decltype(&BIO_free)>;
+
+BioPtr read_bio(const std::string& pem) {
+  BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  if (bio == nullptr) throw Error(ErrorCode::kInternal, "cannot read PEM text: " + tls_error_text());
+  return bio;
+}
+
+using CertificatePtr = std::unique_ptr<X509, decltype(&X509_free)>;
+
+CertificatePtr next_certificate(BIO* bio) {
+  return {PEM_read_bio_X509(bio, nullptr, nullptr, nullptr), X509_free};
+}
+
+void use_certificate_pem(SSL_CTX* context, const std::string& cert_pem, const std::string& key_pem) {
+  const BioPtr certs = read_bio(cert_pem);
+  const CertificatePtr leaf = next_certificate(certs.get());
+  if (leaf == nullptr || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
+    refuse("cannot read a PEM certificate", "client certificate");
+  }
+  while (CertificatePtr intermediate = next_certificate(certs.get())) {
+    if (SSL_CTX_add1_chain_cert(context, intermediate.get()) != 1) {
+      refuse("cannot use an intermediate certificate", "client certificate");
+    }
+  }
+  ERR_clear_error();  // the end of the text counts as an error there
+  const BioPtr keys = read_bio(key_pem);
+  const auto no_pass_phrase = [](char*, int, int, void*) { return 0; };
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(keys.get(), nullptr, no_pass_phrase, nullptr), EVP_PKEY_free);
+  if (key == nullptr) refuse("cannot read an unencrypted PEM key", "client key");
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
+    refuse("the key does not belong to the certificate", "client key");
+  }
+}
+
+void trust_pem(SSL_CTX* context, const std::string& pem) {
+  const BioPtr certs = read_bio(pem);
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  int count = 0;
+  while (const CertificatePtr authority = next_certificate(certs.get())) {
+    if (X509_STORE_add_cert(store, authority.get()) != 1) {
+      refuse("cannot use an authority certificate", "certificate authority");
+    }
+    ++count;
+  }
+  if (count == 0) refuse("cannot read PEM authority certificates", "certificate authority");
+  ERR_clear_error();
+}
+
 }  // namespace
 
 std::string tls_error_text() {
@@ -67,12 +118,16 @@ std::string tls_error_text() {
 
 TlsContext TlsContext::client(const TlsClientOptions& options) {
   auto context = make_context(TLS_client_method());
-  if (options.ca_file.empty()) {
+  if (!options.ca_pem.empty()) {
+    trust_pem(context.get(), options.ca_pem);
+  } else if (options.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
   } else {
     trust(context.get(), options.ca_file);
   }
-  if (!options.cert_file.empty() || !options.key_file.empty()) {
+  if (!options.cert_pem.empty() || !options.key_pem.empty()) {
+    use_certificate_pem(context.get(), options.cert_pem, options.key_pem);
+  } else if (!options.cert_file.empty() || !options.key_file.empty()) {
     use_certificate(context.get(), options.cert_file, options.key_file);
   }
   SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);

@@ -108,6 +108,34 @@ TEST(TlsStream, RefusesWhomItCannotVerify) {
   EXPECT_EQ(handshake_failure(TlsContext::client(careless), fine, "other"), "");
 }
 
+std::string contents(const std::string& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// What a kubeconfig carries inside it.
+TEST(TlsContext, TakesPemTextFromMemory) {
+  TestAuthority authority;
+  const auto server_pair = authority.issue("server", {"DNS:localhost"});
+  const auto client_pair = authority.issue("edge-7");
+  const TlsContext server = TlsContext::server(server_files(server_pair, authority.ca_file()));
+  TlsClientOptions options;
+  options.ca_pem = contents(authority.ca_file());
+  options.cert_pem = contents(client_pair.cert_file);
+  options.key_pem = contents(client_pair.key_file);
+  EXPECT_EQ(handshake_failure(TlsContext::client(options), server, "localhost"), "");
+  TlsClientOptions stranger = options;
+  stranger.ca_pem = contents(TestAuthority("Another").ca_file());
+  EXPECT_NE(handshake_failure(TlsContext::client(stranger), server, "localhost"), "");
+  options.key_pem = contents(server_pair.key_file);
+  EXPECT_THROW(TlsContext::client(options), Error);
+  options.key_pem = "junk";
+  EXPECT_THROW(TlsContext::client(options), Error);
+  TlsClientOptions no_authority;
+  no_authority.ca_pem = "junk";
+  EXPECT_THROW(TlsContext::client(no_authority), Error);
+}
+
 // JI-1.21
 TEST(TlsContext, ErrorsNameTheFile) {
   TestAuthority authority;
@@ -223,6 +251,9 @@ TEST(HttpClientTls, KeepsConnectionsAndVerifies) {
     ASSERT_TRUE(outcome.response) << outcome.failure->error.what();
     EXPECT_TRUE(outcome.response->body.text() == "1" + pattern(40'000));
   }
+  HttpClientOptions named = client_options(authority);
+  named.tls.server_name = "localhost";
+  EXPECT_TRUE(HttpClient(server.origin("127.0.0.1"), named).exchange(request, soon()).response);
   HttpClient by_address(server.origin("127.0.0.1"), client_options(authority));
   const HttpOutcome mismatch = by_address.exchange(request, soon());
   ASSERT_TRUE(mismatch.failure);

@@ -99,6 +99,15 @@ short wait_ready(int descriptor, short events, Deadline deadline) {
   }
 }
 
+void probe_while_silent(int descriptor) {
+  const int idle = 30;
+  const int interval = 10;
+  const int count = 3;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
 Result<std::unique_ptr<Transport>> connect_tcp(std::span<const SocketAddress> addresses, Deadline deadline) {
   Error last(ErrorCode::kUnavailable, "no address to connect to");
   for (std::size_t i = 0; i < addresses.size(); ++i) {

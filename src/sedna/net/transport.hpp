@@ -46,6 +46,10 @@ class Transport {
 /// at the deadline. Errors and hang-ups count as ready, so that the next attempt reports them.
 short wait_ready(int descriptor, short events, Deadline deadline);
 
+/// Has the kernel probe a silent peer (first after 30 s), so that a connection to a machine that is gone ends within
+/// about a minute instead of hours. Best effort.
+void probe_while_silent(int descriptor);
+
 /// Tries each address in turn, each with its share of the time that is left. Errors: kUnavailable, kDeadlineExceeded.
 Result<std::unique_ptr<Transport>> connect_tcp(std::span<const SocketAddress> addresses, Deadline deadline);
 

@@ -98,7 +98,7 @@ net::Task<bool> Connection::read_head() {
     }
     HeadScanner::Outcome outcome = scanner_.scan(buffered());
     if (outcome.length > 0) {
-      head_ = RequestHead();
+      head_.reset();
       outcome.refusal = parse_request_head(buffered().substr(0, outcome.length), head_);
       begin_ += outcome.length;
       if (!outcome.refusal) co_return true;
@@ -287,7 +287,7 @@ void Connection::drain() {
     stream_->close();
   } else if (const auto socket = socket_.lock()) {
     socket->go_away();
-  } else if (phase_ == Phase::kHandler && route_ != nullptr && route_->options.long_lived) {
+  } else if (phase_ == Phase::kHandler && (awaiting_piece_ || (route_ != nullptr && route_->options.long_lived))) {
     cancel_.emit(asio::cancellation_type::terminal);
   }
 }

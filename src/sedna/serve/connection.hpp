@@ -74,6 +74,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   net::Task<bool> respond(Response response);
   net::Task<bool> write_all(const asio::const_buffer* buffers, std::size_t count);
   net::Task<bool> produce(BodyProducer& producer, bool chunked);
+  net::Task<Bytes> await_piece(BodyProducer& producer);
   void abandon(int status, ErrorCode code, std::string message);
   static net::Task<void> write_farewell(std::shared_ptr<Connection> self, std::string text);
   void account(int status);
@@ -115,6 +116,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool abandoned_ = false;
   bool failed_ = false;  ///< the stream broke
   bool writing_ = false;
+  bool awaiting_piece_ = false;  ///< a body that waits for events
   bool watching_ = false;  ///< a read is under way while the handler runs
   bool peer_gone_ = false;
   /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.

@@ -72,8 +72,8 @@ bool Connection::authenticate(const Route& route, Response& refusal) {
   if (route.options.anonymous || !core_->need_identity()) return true;
   const std::string_view authorization = head_.headers.get("Authorization");
   if (const auto token = identity::bearer_token(authorization)) {
-    if (const identity::Principal* principal = core_->tokens.find(*token)) {
-      request_.identity = *principal;
+    if (auto principal = core_->identity_of(*token)) {
+      request_.identity = *std::move(principal);
     } else {
       refusal = error_response(&route, 401, Error(ErrorCode::kUnauthenticated, "the bearer token is not known here"));
       refusal.headers.add("WWW-Authenticate", "Bearer realm=\"sedna\", error=\"invalid_token\"");
@@ -96,7 +96,7 @@ bool Connection::authenticate(const Route& route, Response& refusal) {
 }
 
 Route* Connection::admit(Response& refusal) {
-  Router::Match match = core_->router.match(head_.method, head_.raw_path);
+  Router::Match match = core_->router.match(head_.method, head_.raw_path, request_.params);
   if (match.route == nullptr) {
     const bool wrong_method = !match.allow.empty();
     const int status = wrong_method ? 405 : 404;
@@ -108,7 +108,6 @@ Route* Connection::admit(Response& refusal) {
     return nullptr;
   }
   Route* const route = route_ = match.route;
-  request_.params = std::move(match.params);
   if (!authenticate(*route, refusal)) return nullptr;
   const std::size_t limit = body_limit(*route);
   if (head_.content_length.value_or(0) > limit) {
@@ -158,8 +157,8 @@ net::Task<void> Connection::serve_one() {
   body_read_ = progress_mark_ = 0;
   continue_owed_ = head_.expect_continue && !body_done_;
   if (head_.chunked) chunks_ = net::ChunkDecoder();
-  request_.request_id = request_id_from(head_.headers.get("X-Request-Id"));
-  request_.traceparent = traceparent_from(head_.headers.get("traceparent"));
+  assign_request_id(request_.request_id, head_.headers.get("X-Request-Id"));
+  assign_traceparent(request_.traceparent, head_.headers.get("traceparent"));
   head_parsed_ = true;
   request_.method.clear();
   request_.path.clear();
@@ -172,7 +171,7 @@ net::Task<void> Connection::serve_one() {
   request_.method.swap(head_.method);
   request_.path.swap(head_.path);
   request_.target.swap(head_.target);
-  request_.headers = std::move(head_.headers);
+  std::swap(request_.headers, head_.headers);
   const bool upgrades = net::has_token(request_.headers.get("Upgrade"), "websocket");
   if (route->websocket && (upgrades || !route->handler)) {
     co_await run_websocket(*route);
@@ -329,8 +328,8 @@ net::Task<bool> Connection::produce(BodyProducer& producer, bool chunked) {
   try {
     for (;;) {
       enter(Phase::kWrite, core_->options.body_timeout);
-      const Bytes piece = co_await producer.next();
-      if (abandoned_) co_return false;
+      const Bytes piece = co_await await_piece(producer);
+      if (abandoned_ || failed_) co_return false;
       char size_line[24];
       const int n = std::snprintf(size_line, sizeof size_line, "%zx\r\n", piece.size());
       asio::const_buffer buffers[3];
@@ -351,6 +350,33 @@ net::Task<bool> Connection::produce(BodyProducer& producer, bool chunked) {
   log::error("a response body failed", {{"request_id", request_.request_id}, {"error", failure}});
   failed_ = true;
   co_return false;
+}
+
+net::Task<Bytes> Connection::await_piece(BodyProducer& producer) {
+  if (!producer.waits()) {
+    Bytes piece = co_await producer.next();
+    co_return piece;
+  }
+  // As a long poll: no deadline, and whether the client is still there is looked at meanwhile.
+  if (core_->draining.load(std::memory_order_relaxed)) co_return Bytes();
+  enter(Phase::kHandler, SteadyClock::duration::max());
+  watch_peer();
+  awaiting_piece_ = true;
+  Bytes piece;
+  std::exception_ptr failure;
+  co_await asio::this_coro::throw_if_cancelled(true);
+  try {
+    piece = co_await producer.next();
+  } catch (const boost::system::system_error& e) {
+    if (e.code() != asio::error::operation_aborted) failure = std::current_exception();
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(false);
+  awaiting_piece_ = false;
+  enter(Phase::kWrite, core_->options.body_timeout);
+  if (failure) std::rethrow_exception(failure);
+  co_return piece;
 }
 
 net::Task<bool> Connection::write_all(const asio::const_buffer* buffers, std::size_t count) {

@@ -19,6 +19,12 @@ Core::Core(ServerOptions o, metrics::Registry& r)
       refused_requests(r.counter("sedna_http_requests_refused_total",
                                  "Requests refused before a route was known: malformed, late or too large.")) {}
 
+std::optional<Identity> Core::identity_of(std::string_view token) const {
+  if (options.find_identity) return options.find_identity(token);
+  const identity::Principal* principal = tokens.find(token);
+  return principal == nullptr ? std::nullopt : std::optional<Identity>(*principal);
+}
+
 void Core::gone() {
   // Under the lock: the waiter may destroy us as soon as it sees zero.
   const std::lock_guard lock(mutex_);

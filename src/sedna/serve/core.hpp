@@ -32,7 +32,11 @@ struct Core {
   Router router;
   identity::TokenTable tokens;
   std::optional<net::TlsContext> tls;
-  bool need_identity() const { return !tokens.empty() || !options.tls.client_ca_file.empty(); }
+  bool need_identity() const {
+    return !tokens.empty() || !options.tls.client_ca_file.empty() || options.find_identity != nullptr;
+  }
+  /// Whom a bearer token stands for.
+  std::optional<Identity> identity_of(std::string_view token) const;
 
   std::atomic<bool> draining{false};
   std::atomic<std::size_t> connections{0};

@@ -69,7 +69,7 @@ std::optional<HttpRefusal> parse_target(std::string_view target, RequestHead& ou
     rest = target.substr(end);
   }
   const std::string_view raw = rest.substr(0, rest.find('?'));
-  out.raw_path = raw.empty() ? std::string("/") : std::string(raw);
+  out.raw_path = raw.empty() ? std::string_view("/") : raw;
   return decode_path(out.raw_path, out.path);
 }
 
@@ -162,6 +162,19 @@ HeadScanner::Outcome HeadScanner::scan(std::string_view bytes) {
     return {0, refuse(431, "the request head is longer than " + std::to_string(limit_) + " bytes")};
   }
   return {0, std::nullopt};
+}
+
+void RequestHead::reset() {
+  method.clear();
+  target.clear();
+  raw_path.clear();
+  path.clear();
+  minor_version = 1;
+  headers.clear();
+  content_length.reset();
+  chunked = false;
+  keep_alive = true;
+  expect_continue = false;
 }
 
 std::optional<HttpRefusal> parse_request_head(std::string_view head, RequestHead& out) {

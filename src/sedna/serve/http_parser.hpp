@@ -30,6 +30,8 @@ struct RequestHead {
   bool chunked = false;
   bool keep_alive = true;
   bool expect_continue = false;
+  /// Empty again, with the memory of its strings and lists.
+  void reset();
   bool has_body() const { return chunked || content_length.value_or(0) > 0; }
 };
 

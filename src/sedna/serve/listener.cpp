@@ -58,6 +58,22 @@ std::uint16_t Listener::open(const net::SocketAddress& address) {
   return acceptor_.local_endpoint().port();
 }
 
+std::uint16_t Listener::adopt(int descriptor) {
+  sockaddr_storage own{};
+  socklen_t length = sizeof own;
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  const bool is_listener = ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
+                           ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+  if (!is_listener || (own.ss_family != AF_INET && own.ss_family != AF_INET6)) {
+    throw Error(ErrorCode::kInvalidArgument, "not a listening socket", "descriptor " + std::to_string(descriptor));
+  }
+  error_code error;
+  acceptor_.assign(own.ss_family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, error);
+  if (error) throw Error(ErrorCode::kUnavailable, "cannot listen: " + error.message());
+  return acceptor_.local_endpoint().port();
+}
+
 void Listener::start() {
   asio::post(loops_.front()->io, [self = shared_from_this()] { self->accept(); });
 }

@@ -17,6 +17,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   Listener(std::shared_ptr<Core> core, std::vector<std::shared_ptr<Loop>> loops);
   /// Binds and listens; the port. Throws Error naming address and cause.
   std::uint16_t open(const net::SocketAddress& address);
+  /// Takes over a socket that listens already.
+  std::uint16_t adopt(int descriptor);
   void start();
   /// No more connections. Thread-safe.
   void stop();

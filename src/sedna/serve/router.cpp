@@ -1,6 +1,7 @@
 #include "sedna/serve/router.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "sedna/net/http_parse.hpp"
 #include "sedna/serve/http_parser.hpp"
@@ -9,6 +10,7 @@ namespace sedna::serve {
 namespace {
 
 constexpr std::size_t kCountedCodes = 16;
+constexpr std::size_t kMaxPlaceholders = 16;
 
 std::string_view next_segment(std::string_view& rest) {
   const std::size_t slash = rest.find('/');
@@ -18,6 +20,12 @@ std::string_view next_segment(std::string_view& rest) {
 }
 
 }  // namespace
+
+/// What the placeholders matched so far.
+struct Router::Found {
+  std::array<std::string_view, kMaxPlaceholders> params;
+  std::size_t count = 0;
+};
 
 struct Router::Node {
   std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;
@@ -55,6 +63,9 @@ Route& Router::add(std::string method, std::string pattern) {
     throw Error(ErrorCode::kInvalidArgument, "a route's pattern begins with /", pattern);
   }
   Node* node = root_.get();
+  if (std::ranges::count(pattern, '{') > static_cast<std::ptrdiff_t>(kMaxPlaceholders)) {
+    throw Error(ErrorCode::kInvalidArgument, "a pattern has at most 16 placeholders", pattern);
+  }
   std::string_view rest = std::string_view(pattern).substr(1);
   for (bool more = true; more;) {
     more = rest.find('/') != std::string_view::npos;
@@ -88,36 +99,37 @@ Route& Router::add(std::string method, std::string pattern) {
   return *routes_.back();
 }
 
-const Router::Node* Router::find(const Node& node, std::string_view rest, std::vector<std::string_view>& params) const {
+const Router::Node* Router::find(const Node& node, std::string_view rest, Found& found) const {
   // `rest` begins after a slash; the pattern decides how deep this goes, never the request.
   const bool more = rest.find('/') != std::string_view::npos;
   std::string_view tail = rest;
   const std::string_view segment = next_segment(tail);
   const auto descend = [&](const Node& next) -> const Node* {
-    if (more) return find(next, tail, params);
+    if (more) return find(next, tail, found);
     return next.routes.empty() ? nullptr : &next;
   };
   for (const auto& [literal, next] : node.literals) {
     if (literal != segment) continue;
-    if (const Node* found = descend(*next)) return found;
+    if (const Node* end = descend(*next)) return end;
   }
   if (node.placeholder && !segment.empty()) {
-    params.push_back(segment);
-    if (const Node* found = descend(*node.placeholder)) return found;
-    params.pop_back();
+    found.params[found.count++] = segment;
+    if (const Node* end = descend(*node.placeholder)) return end;
+    --found.count;
   }
   if (node.remainder && !node.remainder->routes.empty()) {
-    params.push_back(rest);
+    found.params[found.count++] = rest;
     return node.remainder.get();
   }
   return nullptr;
 }
 
-Router::Match Router::match(std::string_view method, std::string_view raw_path) const {
+Router::Match Router::match(std::string_view method, std::string_view raw_path,
+                            std::vector<std::string>& params) const {
   Match out;
   if (raw_path.empty() || raw_path.front() != '/') return out;
-  std::vector<std::string_view> params;
-  const Node* node = find(*root_, raw_path.substr(1), params);
+  Found found;
+  const Node* node = find(*root_, raw_path.substr(1), found);
   if (node == nullptr) return out;
   Route* get = nullptr;
   for (Route* route : node->routes) {
@@ -133,12 +145,10 @@ Router::Match Router::match(std::string_view method, std::string_view raw_path) 
     if (get != nullptr) out.allow += ", HEAD";
     return out;
   }
-  out.params.reserve(params.size());
-  for (const std::string_view raw : params) {
-    std::string decoded;
+  params.resize(found.count);
+  for (std::size_t i = 0; i < found.count; ++i) {
     // The whole path passed this check already: only a lone "." between slashes that were escaped could differ.
-    if (decode_path(raw, decoded)) return Match{};
-    out.params.push_back(std::move(decoded));
+    if (decode_path(found.params[i], params[i])) return Match{};
   }
   return out;
 }

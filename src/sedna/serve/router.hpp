@@ -40,14 +40,14 @@ class Router {
   struct Match {
     Route* route = nullptr;
     std::string allow;  ///< when only the method is wrong: the methods that are right
-    std::vector<std::string> params;
   };
-  /// `raw_path` is still escaped: a placeholder matches one segment as sent and yields it decoded.
-  Match match(std::string_view method, std::string_view raw_path) const;
+  /// `raw_path` is still escaped: a placeholder matches one segment as sent and yields it decoded, into `params`.
+  Match match(std::string_view method, std::string_view raw_path, std::vector<std::string>& params) const;
 
  private:
   struct Node;
-  const Node* find(const Node& node, std::string_view rest, std::vector<std::string_view>& params) const;
+  struct Found;
+  const Node* find(const Node& node, std::string_view rest, Found& found) const;
   std::unique_ptr<Node> root_;
   std::vector<std::unique_ptr<Route>> routes_;
 };

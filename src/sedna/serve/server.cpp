@@ -137,7 +137,9 @@ void Server::websocket(std::string pattern, WebSocketHandler handler, RouteOptio
 
 void Server::Impl::add_builtin_routes() {
   const auto add = [&](std::string pattern, Handler handler, bool anonymous) {
-    if (core->router.match("GET", pattern).route != nullptr) return;  // the feature has its own
+    std::vector<std::string> params;
+    const Route* taken = core->router.match("GET", pattern, params).route;
+    if (taken != nullptr && taken->pattern == pattern) return;  // the feature has its own
     RouteOptions options;
     options.anonymous = anonymous;
     options.uncounted = true;
@@ -188,7 +190,8 @@ void Server::start() {
   impl_->add_builtin_routes();
   for (int i = 0; i < std::max(1, options.io_threads); ++i) impl_->loops.push_back(std::make_shared<Loop>());
   impl_->listener = std::make_shared<Listener>(impl_->core, impl_->loops);
-  impl_->port = impl_->listener->open(addresses.front());
+  impl_->port = options.listen_fd >= 0 ? impl_->listener->adopt(options.listen_fd)
+                                       : impl_->listener->open(addresses.front());
   impl_->started = true;
   const SignalsBlocked blocked;
   for (const auto& loop : impl_->loops) loop->thread = std::thread(run_loop, loop);

@@ -59,6 +59,9 @@ class BodyProducer {
   virtual Task<Bytes> next() = 0;
   /// Length of the whole, when known; otherwise it is sent chunked.
   virtual std::optional<std::uint64_t> content_length() const { return std::nullopt; }
+  /// True for a stream of events: next() may wait as long as it likes. Its wait is cancelled when the client goes or
+  /// the server drains (the body then ends regularly).
+  virtual bool waits() const { return false; }
 };
 
 /// Body parts are written with the header in one gathered write; each part stays alive until written.
@@ -127,8 +130,12 @@ struct TlsServerOptions {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: any; see Server::port()
+  int listen_fd = -1;      ///< a socket that listens already, taken over instead of host and port (another namespace's)
   TlsServerOptions tls;
   std::string token_file;                  ///< one "name:token[:role,role]" a line; mode must not be readable by others
+  /// Instead of a token file: whom a bearer token stands for, from a table that changes while the server runs. Called
+  /// on io threads, must not block.
+  std::function<std::optional<Identity>(std::string_view token)> find_identity;
   bool plaintext_beyond_loopback = false;  ///< SEDNA_SERVE_PLAINTEXT=1: meant
   int io_threads = 1;
   std::size_t max_connections = 4096;

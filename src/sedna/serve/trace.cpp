@@ -31,15 +31,22 @@ std::uint64_t random_id(std::mt19937_64& random) {
 
 }  // namespace
 
-std::string request_id_from(std::string_view sent) {
+void assign_request_id(std::string& out, std::string_view sent) {
   const bool harmless = !sent.empty() && sent.size() <= 128 && std::all_of(sent.begin(), sent.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            std::string_view("-_.:/+=").find(c) != std::string_view::npos;
   });
-  if (harmless) return std::string(sent);
-  std::string out;
-  out.reserve(16);
+  if (harmless) {
+    out = sent;
+    return;
+  }
+  out.clear();
   append_hex(out, random_id(thread_random()));
+}
+
+std::string request_id_from(std::string_view sent) {
+  std::string out;
+  assign_request_id(out, sent);
   return out;
 }
 
@@ -55,11 +62,10 @@ std::string_view trace_id_of(std::string_view traceparent) {
   return lower_hex(traceparent.substr(53, 2)) ? trace : std::string_view{};
 }
 
-std::string traceparent_from(std::string_view sent) {
+void assign_traceparent(std::string& out, std::string_view sent) {
   const std::string_view trace = trace_id_of(sent);
   auto& random = thread_random();
-  std::string out;
-  out.reserve(55);
+  out.clear();
   out += "00-";
   if (trace.empty()) {
     append_hex(out, random_id(random));
@@ -73,6 +79,11 @@ std::string traceparent_from(std::string_view sent) {
   // Only the "sampled" bit is defined by version 00; others are not passed on.
   const bool sampled = !trace.empty() && (std::string_view("13579bdf").find(sent[54]) != std::string_view::npos);
   out += sampled ? "01" : "00";
+}
+
+std::string traceparent_from(std::string_view sent) {
+  std::string out;
+  assign_traceparent(out, sent);
   return out;
 }
 

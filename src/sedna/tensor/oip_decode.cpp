@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <set>
 #include <string>
@@ -19,25 +20,33 @@ Error bad(std::string message, std::string subject) {
   return Error(ErrorCode::kInvalidArgument, std::move(message), std::move(subject));
 }
 
+/// Where a value stands, put together only for a message.
+struct Path {
+  const std::string& base;
+  std::string_view member{};
+  std::string text() const { return base + std::string(member); }
+};
+
 /// Names seen so far. Nearly always a few: a list until then, so that a request does not pay for a tree's nodes.
 class Names {
  public:
   /// False when it is there already.
   bool insert(const std::string& name) {
     if (!many_.empty()) return many_.insert(name).second;
-    if (std::ranges::find(few_, name) != few_.end()) return false;
-    if (few_.size() == kFew) {
-      many_.insert(few_.begin(), few_.end());
+    const auto end = few_.begin() + static_cast<std::ptrdiff_t>(count_);
+    if (std::find(few_.begin(), end, name) != end) return false;
+    if (count_ == kFew) {
+      many_.insert(few_.begin(), end);
       return many_.insert(name).second;
     }
-    if (few_.empty()) few_.reserve(kFew);
-    few_.push_back(name);
+    few_[count_++] = name;
     return true;
   }
 
  private:
   static constexpr std::size_t kFew = 8;
-  std::vector<std::string> few_;
+  std::array<std::string, kFew> few_;
+  std::size_t count_ = 0;
   std::set<std::string, std::less<>> many_;
 };
 
@@ -62,11 +71,11 @@ class HeadReader {
   Result<RequestHead> read_request() {
     RequestHead head;
     bool seen_inputs = false;
-    const bool ok = read_object("", [&](const std::string& key) {
-      if (key == "id") return read_text(head.message.id, "id");
+    const bool ok = read_object({kTop}, [&](const std::string& key) {
+      if (key == "id") return read_text(head.message.id, {kTop, "id"});
       if (key == "parameters") {
         Parameters parameters;
-        if (!read_parameters(parameters, "parameters")) return false;
+        if (!read_parameters(parameters, {kTop, "parameters"})) return false;
         head.message.priority = parameters.priority;
         head.message.timeout_us = parameters.timeout;
         head.message.binary_data_output = parameters.binary_data_output.value_or(false);
@@ -88,10 +97,10 @@ class HeadReader {
   Result<ResponseHead> read_response() {
     ResponseHead head;
     bool seen_outputs = false;
-    const bool ok = read_object("", [&](const std::string& key) {
-      if (key == "id") return read_text(head.message.id, "id");
-      if (key == "model_name") return read_text(head.message.model, "model_name");
-      if (key == "model_version") return read_text(head.message.version, "model_version");
+    const bool ok = read_object({kTop}, [&](const std::string& key) {
+      if (key == "id") return read_text(head.message.id, {kTop, "id"});
+      if (key == "model_name") return read_text(head.message.model, {kTop, "model_name"});
+      if (key == "model_version") return read_text(head.message.version, {kTop, "model_version"});
       if (key == "parameters") {
         std::optional<json::value> v = json::read_value(scanner_, json::ParseOptions::Duplicates::kRefuse);
         if (!v) return false;
@@ -127,16 +136,16 @@ class HeadReader {
 
   /// Calls on_member(key) before each member's value.
   template <class OnMember>
-  bool read_object(const std::string& where, OnMember on_member) {
+  bool read_object(Path where, OnMember on_member) {
     const Token token = scanner_.peek();
     if (token == Token::kNone) return false;
-    if (token != Token::kObject) return refuse("must be an object", where);
+    if (token != Token::kObject) return refuse("must be an object", where.text());
     if (!scanner_.enter()) return false;
     Names seen;
     std::string key;
     bool first = true;
     while (scanner_.next_member(first, key)) {
-      if (!seen.insert(key)) return refuse("appears twice", json::join_path(where, key));
+      if (!seen.insert(key)) return refuse("appears twice", json::join_path(where.text(), key));
       if (!on_member(key)) return false;
     }
     return !scanner_.failed();
@@ -157,68 +166,71 @@ class HeadReader {
     return !scanner_.failed();
   }
 
-  bool read_text(std::string& out, const std::string& where) {
+  bool read_text(std::string& out, Path where) {
     const Token token = scanner_.peek();
     if (token == Token::kNone) return false;
-    if (token != Token::kString) return refuse("must be a string", where);
+    if (token != Token::kString) return refuse("must be a string", where.text());
     return scanner_.read_string(out);
   }
 
-  bool read_shape(Shape& shape, const std::string& where) {
-    return read_list(where, limits_.max_rank, [&](std::size_t i) {
+  bool read_shape(Shape& shape, const std::string& tensor) {
+    shape.reserve(4);
+    const auto path = [&](std::size_t i) { return tensor + ".shape[" + std::to_string(i) + "]"; };
+    return read_list(tensor + ".shape", limits_.max_rank, [&](std::size_t i) {
       const Token token = scanner_.peek();
       if (token == Token::kNone) return false;
       json::Number number;
-      const std::string path = where + "[" + std::to_string(i) + "]";
-      if (token != Token::kNumber) return refuse("must be an integer", path);
+      if (token != Token::kNumber) return refuse("must be an integer", path(i));
       if (!scanner_.read_number(number)) return false;
-      if (number.kind != json::Number::Kind::kInt) return refuse("must be an integer of 64 bits", path);
-      if (number.i < 0) return refuse("dimension is " + std::to_string(number.i) + "; it must be 0 or more", path);
+      if (number.kind != json::Number::Kind::kInt) return refuse("must be an integer of 64 bits", path(i));
+      if (number.i < 0) return refuse("dimension is " + std::to_string(number.i) + "; it must be 0 or more", path(i));
       shape.push_back(number.i);
       return true;
     });
   }
 
-  bool read_parameters(Parameters& out, const std::string& where) {
-    std::optional<json::value> v = json::read_value(scanner_, json::ParseOptions::Duplicates::kRefuse);
-    if (!v) return false;
-    if (!v->is_object()) return refuse("must be an object, not " + std::string(json::kind_name(*v)), where);
-    for (auto& member : v->get_object()) {
-      const std::string_view key(member.key().data(), member.key().size());
-      const json::value& field = member.value();
-      const auto unsigned_into = [&](std::uint64_t& target) {
-        const std::int64_t* i = field.if_int64();
-        if (i == nullptr || *i < 0) return refuse("must be an integer of 0 or more", json::join_path(where, key));
-        target = static_cast<std::uint64_t>(*i);
-        return true;
-      };
-      const auto bool_into = [&](std::optional<bool>& target) {
-        const bool* b = field.if_bool();
-        if (b == nullptr) return refuse("must be true or false", json::join_path(where, key));
-        target = *b;
-        return true;
-      };
-      bool ok = true;
-      if (key == "binary_data_size") {
-        std::uint64_t size = 0;
-        ok = unsigned_into(size);
-        out.binary_data_size = size;
-      } else if (key == "classification") {
-        ok = unsigned_into(out.classification);
-      } else if (key == "priority") {
-        ok = unsigned_into(out.priority);
-      } else if (key == "timeout") {
-        ok = unsigned_into(out.timeout);
-      } else if (key == "binary_data") {
-        ok = bool_into(out.binary_data);
-      } else if (key == "binary_data_output") {
-        ok = bool_into(out.binary_data_output);
-      } else {
-        out.shared_memory = out.shared_memory || key.starts_with("shared_memory");
-        out.rest.insert_or_assign(member.key(), field);
-      }
-      if (!ok) return false;
+  /// The known ones are read where they stand; only what is not known becomes a tree.
+  bool read_parameters(Parameters& out, Path where) {
+    if (const Token token = scanner_.peek(); token != Token::kObject && token != Token::kNone) {
+      const auto v = json::read_value(scanner_, json::ParseOptions::Duplicates::kRefuse);
+      return v && refuse("must be an object, not " + std::string(json::kind_name(*v)), where.text());
     }
+    return read_object(where, [&](const std::string& key) {
+      const auto at = [&] { return json::join_path(where.text(), key); };
+      if (key == "binary_data_size") return read_unsigned(out.binary_data_size.emplace(), at);
+      if (key == "classification") return read_unsigned(out.classification, at);
+      if (key == "priority") return read_unsigned(out.priority, at);
+      if (key == "timeout") return read_unsigned(out.timeout, at);
+      if (key == "binary_data") return read_bool(out.binary_data, at);
+      if (key == "binary_data_output") return read_bool(out.binary_data_output, at);
+      auto v = json::read_value(scanner_, json::ParseOptions::Duplicates::kRefuse);
+      if (!v) return false;
+      out.shared_memory = out.shared_memory || key.starts_with("shared_memory");
+      out.rest.insert_or_assign(key, std::move(*v));
+      return true;
+    });
+  }
+
+  template <class At>
+  bool read_unsigned(std::uint64_t& out, At at) {
+    const Token token = scanner_.peek();
+    if (token == Token::kNone) return false;
+    json::Number number;
+    if (token == Token::kNumber && !scanner_.read_number(number)) return false;
+    if (token != Token::kNumber || number.kind != json::Number::Kind::kInt || number.i < 0) {
+      return refuse("must be an integer of 0 or more", at());
+    }
+    out = static_cast<std::uint64_t>(number.i);
+    return true;
+  }
+
+  template <class At>
+  bool read_bool(std::optional<bool>& out, At at) {
+    const Token token = scanner_.peek();
+    if (token == Token::kNone) return false;
+    if (token != Token::kTrue && token != Token::kFalse) return refuse("must be true or false", at());
+    scanner_.take_literal(token);
+    out = token == Token::kTrue;
     return true;
   }
 
@@ -228,14 +240,14 @@ class HeadReader {
       const std::string where = "outputs[" + std::to_string(i) + "]";
       RequestedOutput output;
       bool named = false;
-      const bool ok = read_object(where, [&](const std::string& key) {
+      const bool ok = read_object({where}, [&](const std::string& key) {
         if (key == "name") {
           named = true;
-          return read_text(output.name, where + ".name");
+          return read_text(output.name, {where, ".name"});
         }
         if (key != "parameters") return skip();
         Parameters parameters;
-        if (!read_parameters(parameters, where + ".parameters")) return false;
+        if (!read_parameters(parameters, {where, ".parameters"})) return false;
         if (parameters.shared_memory) return refuse_shared_memory(where + ".parameters");
         if (parameters.classification > UINT32_MAX) return refuse("is too large", where + ".parameters.classification");
         output.binary_data = parameters.binary_data;
@@ -289,18 +301,18 @@ class HeadReader {
   };
 
   bool read_tensor_fields(TensorFields& fields, const std::string& where) {
-    return read_object(where, [&](const std::string& key) {
+    return read_object({where}, [&](const std::string& key) {
       if (key == "name") {
         fields.named = true;
-        return read_text(fields.tensor.name, where + ".name");
+        return read_text(fields.tensor.name, {where, ".name"});
       }
       if (key == "shape") {
         fields.shaped = true;
-        return read_shape(fields.tensor.shape, where + ".shape");
+        return read_shape(fields.tensor.shape, where);
       }
       if (key == "datatype") {
         std::string name;
-        if (!read_text(name, where + ".datatype")) return false;
+        if (!read_text(name, {where, ".datatype"})) return false;
         fields.dtype = dtype_from_name(name);
         return fields.dtype ? true
                             : refuse("\"" + name +
@@ -310,7 +322,7 @@ class HeadReader {
       }
       if (key == "parameters") {
         Parameters parameters;
-        if (!read_parameters(parameters, where + ".parameters")) return false;
+        if (!read_parameters(parameters, {where, ".parameters"})) return false;
         if (parameters.shared_memory) return refuse_shared_memory(where + ".parameters");
         fields.binary_size = parameters.binary_data_size;
         return true;
@@ -364,6 +376,8 @@ class HeadReader {
     }
     return true;
   }
+
+  inline static const std::string kTop;
 
   Limits limits_;
   Scanner scanner_;

@@ -1,0 +1,42 @@
+// sedna-node: the node agent of the embedded home and the keeper of its network. Parses flags, wires modules, nothing
+// else; the commands are described in docs/node.md.
+#include <malloc.h>
+
+#include <cstdio>
+#include <exception>
+
+#include <CLI/CLI.hpp>
+
+#include "sedna/base/error.hpp"
+
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace sedna;
+  // Many threads that do little: one arena keeps the memory small.
+  static_cast<void>(mallopt(M_ARENA_MAX, 2));
+  CLI::App program(
+      "Sedna's node agent: runs the Pods bound to a node as processes of this machine.\n"
+      "Exit codes: 0 done or stopped by a signal; 1 something is wrong (said on the error stream); 2 a flag is wrong; "
+      "3 this machine does not allow what was asked for.",
+      "sedna-node");
+  program.set_version_flag("--version", "sedna-node 0.1.0");
+  node_program::Action action;
+  node_program::add_agent(program, action);
+  node_program::add_stop(program, action);
+  program.require_subcommand(0, 1);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? node_program::kExitOk : node_program::kExitUsage;
+  }
+  try {
+    return action();
+  } catch (const Error& error) {
+    std::fprintf(stderr, "sedna-node: %s\n", error.what());
+    return error.code() == ErrorCode::kUnimplemented ? node_program::kExitRefused : node_program::kExitFailure;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sedna-node: %s\n", error.what());
+    return node_program::kExitFailure;
+  }
+}

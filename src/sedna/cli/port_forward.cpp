@@ -1,0 +1,101 @@
+#include "sedna/cli/port_forward.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "sedna/base/error.hpp"
+#include "sedna/cli/home/home.hpp"
+#include "sedna/cli/home/home_file.hpp"
+#include "sedna/cli/home/process.hpp"
+#include "sedna/cli/logs.hpp"
+#include "sedna/cli/overview.hpp"
+#include "sedna/cli/targets.hpp"
+
+namespace sedna::cli {
+namespace {
+
+std::uint16_t port_of(std::string_view text, const std::string& whole) {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value == 0 || value > 65535) {
+    throw Error(ErrorCode::kInvalidArgument, "expected PORT, LOCAL:REMOTE or :REMOTE", "'" + whole + "'");
+  }
+  return static_cast<std::uint16_t>(value);
+}
+
+[[noreturn]] void become(const std::vector<std::string>& argv) {
+  std::vector<char*> words;
+  for (const auto& a : argv) words.push_back(const_cast<char*>(a.c_str()));
+  words.push_back(nullptr);
+  execvp(words.front(), words.data());
+  throw storage::system_error(errno, "cannot be run", argv.front());
+}
+
+/// The port of the Pod behind a Service's port.
+std::uint16_t behind_service(const api::Object& service, std::uint16_t port) {
+  const auto* ports = api::array_at(service, {"spec", "ports"});
+  if (ports == nullptr) return port;
+  for (const auto& p : *ports) {
+    if (!p.is_object() || api::int_at(p.as_object(), {"port"}) != port) continue;
+    return static_cast<std::uint16_t>(api::int_at(p.as_object(), {"targetPort"}, port));
+  }
+  return port;
+}
+
+/// A Pod that can answer, the first Ready one.
+api::Object pick(std::vector<api::Object> pods, const std::string& what) {
+  for (auto& pod : pods) {
+    if (summarise_pod(pod).status == "Running" && !api::string_at(pod, {"status", "podIP"}).empty()) {
+      return std::move(pod);
+    }
+  }
+  throw Error(ErrorCode::kUnavailable, pods.empty() ? "has no Pods" : "has no running Pod; `sedna status` says why", what);
+}
+
+}  // namespace
+
+Forward parse_forward(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  Forward out;
+  out.remote = port_of(std::string_view(text).substr(colon == std::string::npos ? 0 : colon + 1), text);
+  if (colon == std::string::npos) {
+    out.local = out.remote;
+  } else if (colon > 0) {
+    out.local = port_of(std::string_view(text).substr(0, colon), text);
+  }
+  return out;
+}
+
+int port_forward(Cluster& cluster, Console& console, const PortForwardOptions& options) {
+  const bool slashed = options.what.find('/') != std::string::npos;
+  const auto targets = parse_targets(cluster, {slashed ? options.what : "pod/" + options.what});
+  const Target& target = targets.front();
+  if (options.ports.size() != 1) {
+    throw Error(ErrorCode::kInvalidArgument, "one port at a time: PORT, LOCAL:REMOTE or :REMOTE", "ports");
+  }
+  Forward forward = parse_forward(options.ports.front());
+  const api::Object pod = pick(pods_of(cluster, *target.kind, options.ns, target.name), options.what);
+  if (target.kind == &api::kinds::kService) {
+    forward.remote =
+        behind_service(cluster.api().get(*target.kind, options.ns, target.name).value(), forward.remote);
+  }
+  const std::string name(api::name_of(pod));
+  if (forward.local == 0) forward.local = home::choose_port(0, false, "");
+  const std::string listen = options.address + ":" + std::to_string(forward.local);
+  console.err_line("Forwarding from " + listen + " to " + name + ":" + std::to_string(forward.remote) +
+                   "; Ctrl-C ends it");
+  if (home::is_home(options.state, cluster)) {
+    const std::string to(api::string_at(pod, {"status", "podIP"}));
+    become({home::find_program("sedna-node").string(), "forward", "--state", home::Paths(options.state).state.string(),
+            "--listen", listen, "--to", to + ":" + std::to_string(forward.remote)});
+  }
+  std::vector<std::string> argv{"kubectl", "port-forward", "-n", options.ns, "pod/" + name, "--address", options.address,
+                                std::to_string(forward.local) + ":" + std::to_string(forward.remote)};
+  if (!options.kubeconfig.empty()) argv.insert(argv.end(), {"--kubeconfig", options.kubeconfig});
+  become(argv);
+}
+
+}  // namespace sedna::cli

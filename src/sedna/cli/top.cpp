@@ -1,0 +1,138 @@
+#include "sedna/cli/top.hpp"
+
+#include <array>
+#include <cstdio>
+#include <map>
+#include <thread>
+
+#include "sedna/cli/edge_figures.hpp"
+#include "sedna/cli/overview.hpp"
+#include "sedna/cli/text_table.hpp"
+
+namespace sedna::cli {
+namespace {
+
+/// The last report of a worker: its count and when that was.
+struct Reported {
+  std::int64_t inferences = 0;
+  std::chrono::system_clock::time_point at{};
+};
+
+class Top {
+ public:
+  Top(Cluster& cluster, const TopOptions& options) : cluster_(cluster), options_(options) {}
+
+  std::string text(const Console& console) {
+    std::string out;
+    for (const auto& [name, service] : services()) {
+      const auto figures = edge_figures_of(service);
+      out += console.styled(Style::kBold, name) + "   " + state_of(console, service) + "   " + rates(service, figures);
+      out += "\n" + (figures.empty() ? std::string("  no figures yet: workers report once a minute at most\n")
+                                     : render_edge_figures(console, figures)) + "\n";
+    }
+    if (out.empty()) out = "No JointInferenceService runs.\n\n";
+    return out + nodes(console);
+  }
+
+  json::value to_json() {
+    json::array all;
+    for (const auto& [name, service] : services()) {
+      json::array workers;
+      for (const auto& f : edge_figures_of(service)) {
+        workers.push_back({{"worker", f.worker}, {"node", f.node}, {"inferences", f.inferences}, {"hardExamples", f.hard},
+                           {"uploadRatio", f.upload_ratio}, {"uploadBytes", f.upload_bytes}, {"fallbacks", f.fallbacks},
+                           {"errors", f.errors}});
+      }
+      all.push_back({{"service", name}, {"edgeWorkers", std::move(workers)}});
+    }
+    return json::object{{"services", std::move(all)}};
+  }
+
+ private:
+  std::vector<std::pair<std::string, api::Object>> services() {
+    store::ListOptions list;
+    list.ns = options_.ns;
+    auto found = cluster_.api().list(api::kinds::kJointInferenceService, list);
+    std::vector<std::pair<std::string, api::Object>> out;
+    if (!found) throw found.status().to_error();
+    for (auto& item : found->items) out.emplace_back(api::key_of(item), std::move(item));
+    return out;
+  }
+
+  static std::string state_of(const Console& console, const api::Object& service) {
+    const ServiceSummary s = summarise_service(api::kinds::kJointInferenceService, service);
+    return console.styled(s.healthy ? Style::kGood : s.waiting ? Style::kWarning : Style::kBad, s.state) +
+           (s.healthy || s.message.empty() ? "" : ": " + s.message);
+  }
+
+  /// Inferences a second between the two last reports of its workers.
+  std::string rates(const api::Object& service, const std::vector<EdgeFigures>& figures) {
+    double sum = 0;
+    bool known = false;
+    for (const auto& f : figures) {
+      const auto at = api::parse_time(f.updated);
+      if (!at) continue;
+      const std::string key = std::string(api::uid_of(service)) + "/" + f.worker;
+      Reported& last = reported_[key];
+      if (last.at.time_since_epoch().count() != 0 && *at > last.at && f.inferences >= last.inferences) {
+        const double seconds = std::chrono::duration<double>(*at - last.at).count();
+        rate_[key] = static_cast<double>(f.inferences - last.inferences) / seconds;
+      }
+      if (*at != last.at) last = {f.inferences, *at};
+      const auto rate = rate_.find(key);
+      if (rate == rate_.end()) continue;
+      known = true;
+      sum += rate->second;
+    }
+    if (!known) return {};
+    std::array<char, 48> text{};
+    std::snprintf(text.data(), text.size(), "%.1f inferences/s", sum);
+    return text.data();
+  }
+
+  std::string nodes(const Console& console) {
+    const Overview o = load_overview(cluster_, options_.ns);
+    TextTable table({"NODE", "STATUS", "WORKER", "STATE", "RESTARTS", "AGE"});
+    for (const auto& n : o.nodes) {
+      bool first = true;
+      const auto add = [&](const PodSummary* p) {
+        table.add({first ? n.name : "", first ? Cell(n.ready ? "Ready" : "NotReady", n.ready ? Style::kGood : Style::kBad)
+                                              : Cell(""),
+                   p != nullptr ? p->name : "-", p != nullptr ? Cell(p->status, style_of_word(p->status)) : Cell("-"),
+                   p != nullptr ? std::to_string(p->restarts) : "-",
+                   p != nullptr ? age_of(p->started, SystemClock::now()) : "-"});
+        first = false;
+      };
+      for (const auto& p : o.pods) {
+        if (p.node == n.name) add(&p);
+      }
+      if (first) add(nullptr);
+    }
+    return table.render(console);
+  }
+
+  Cluster& cluster_;
+  const TopOptions& options_;
+  std::map<std::string, Reported> reported_;
+  std::map<std::string, double> rate_;
+};
+
+}  // namespace
+
+int top(Cluster& cluster, Console& console, const TopOptions& options) {
+  Top view(cluster, options);
+  if (!options.output.is_table()) {
+    print_value(console, options.output, view.to_json());
+    return 0;
+  }
+  const bool live = !options.once && console.colour();
+  do {
+    const std::string text = view.text(console);
+    if (live) console.out("\x1b[H\x1b[2J");
+    console.out(text);
+    if (live) std::this_thread::sleep_for(options.interval);  // what a screen is refreshed by
+  } while (live);
+  return 0;
+}
+
+}  // namespace sedna::cli

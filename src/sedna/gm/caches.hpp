@@ -1,0 +1,35 @@
+// The informers that GM's controllers share: which kinds, what of them is kept, and by what they are found.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sedna/control/informer.hpp"
+#include "sedna/gm/joint_inference.hpp"
+
+namespace sedna::gm {
+
+class Caches {
+ public:
+  /// `ns`: only this namespace; "" all.
+  Caches(store::ApiServer& server, const std::string& ns);
+
+  control::Informer datasets, models, services;
+  control::Informer deployments, k8s_services, hpas, pods;  ///< children of JointInferenceServices only
+  /// Of the kinds for which no controller runs.
+  std::vector<std::unique_ptr<control::Informer>> others;
+
+  JointInferenceInformers joint_inference() {
+    return {services, models, deployments, k8s_services, hpas, pods};
+  }
+  std::vector<control::Informer*> all();
+  std::vector<const control::Informer*> all() const;
+  void start();
+  void stop();
+  /// The first problem of an informer, "" while all is well.
+  std::string problem() const;
+  bool synced() const;
+};
+
+}  // namespace sedna::gm

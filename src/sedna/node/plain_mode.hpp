@@ -1,0 +1,19 @@
+// Plain mode has no mounts of its own: paths inside the container, as they stand in its command and environment, become
+// the host's. Internal to node.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sedna/node/environment.hpp"
+#include "sedna/node/sandbox.hpp"
+
+namespace sedna::node {
+
+/// Every word that is a path at or below a mount's target, or a ";"-separated list of such, is rewritten; the longest
+/// target wins. DATA_PATH_PREFIX, which workers put before host paths, becomes empty.
+void rewrite_for_plain_mode(const std::vector<SandboxMount>& mounts, std::vector<std::string>& argv,
+                            Environment& environment);
+std::string rewrite_paths(const std::vector<SandboxMount>& mounts, const std::string& text);
+
+}  // namespace sedna::node
