@@ -1,5 +1,5 @@
-// The floor of a federated round on this machine: a bare TCP server that receives N updates of M float32, looks for NaN,
-// adds in float64, divides, and sends the model to all. No protocol, no checks, no states. bench/run.py drives it.
+// The floor of a federated round on this machine: a bare TCP server that receives N updates of M float32, looks for
+// NaN, adds in float64, divides, and sends the model to all. No protocol, no checks, no states. bench/run.py drives it.
 //   federated_floor M N ROUNDS      prints READY port; ends after the rounds
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
     }
   }
   char last = 0;
-  for (const auto& p : polled) [[maybe_unused]] const auto n = ::read(p.fd, &last, 1);  // until they have gone
+  for (const auto& p : polled) [[maybe_unused]]
+    const auto n = ::read(p.fd, &last, 1);  // until they have gone
   return 0;
 }

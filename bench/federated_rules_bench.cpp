@@ -1,5 +1,6 @@
 // What combining a round costs by rule: N updates of M float32 in memory. bench/run.py drives it.
-//   federated_rules_bench M N      prints {"copy": s, "mean": s, "strict": s, "Median": s, …}: copy is reading them all once
+//   federated_rules_bench M N      prints {"copy": s, "mean": s, "strict": s, "Median": s, …}: copy is reading them all
+//   once
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -40,15 +41,15 @@ int main(int argc, char** argv) {
   };
   std::vector<std::byte> into(params * sizeof(float));
   std::printf("{\"copy\": %.6f", seconds([&] {
-    for (const Update& u : updates) std::memcpy(into.data(), u.weights.front().data.data(), into.size());
-  }));
+                for (const Update& u : updates) std::memcpy(into.data(), u.weights.front().data.data(), into.size());
+              }));
   const auto run = [&](const char* name, const RuleOptions& options) {
     Rules rules = Rules::make(options);
     std::printf(", \"%s\": %.6f", name, seconds([&] {
-      RoundSum sum(rules, base);
-      for (const Update& u : updates) sum.add(u);
-      sum.finish(clients);
-    }));
+                  RoundSum sum(rules, base);
+                  for (const Update& u : updates) sum.add(u);
+                  sum.finish(clients);
+                }));
     std::fflush(stdout);
   };
   RuleOptions options;

@@ -63,6 +63,11 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
       std::snprintf(text, sizeof text, "=%.6g", value);
       more += " " + name + text;
     }
+    if (r.epsilon) {
+      char text[48];
+      std::snprintf(text, sizeof text, " epsilon=%.6g", *r.epsilon);
+      more += text;
+    }
     if (r.clipped > 0) more += " clipped=" + std::to_string(r.clipped);
     if (!r.stopped.empty()) more += " stopped=\"" + r.stopped + "\"";
     std::printf("ROUND %lld updates=%zu clients=%zu samples=%.17g seconds=%.6f bytes_received=%llu bytes_sent=%llu%s\n",

@@ -215,6 +215,7 @@ class AggregationHost {
       row["metrics"] = report.metrics;
       row["stopped"] = report.stopped;
       row["clipped"] = report.clipped;
+      row["epsilon"] = report.epsilon ? nb::object(nb::float_(*report.epsilon)) : nb::object(nb::none());
       out.append(row);
     }
     return out;

@@ -244,6 +244,29 @@ def test_the_job_ends_by_what_clients_report(monkeypatch: pytest.MonkeyPatch, tm
     assert host.reports[-1]["metrics"]["loss"] <= 0.01
 
 
+# FL-7.3
+@pytest.mark.parametrize("codec", ["bf16", "fp16", "int8", "int4", "topk,share=0.5", "sign"])
+# FL-7.3
+def test_updates_are_coded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, codec: str) -> None:
+    models = [Quadratic(1, 0), Quadratic(1, 1)]
+    monkeypatch.setenv("SEDNA_FL_CLIENT_STATE", str(tmp_path / "client"))
+    with server(2, 30, codec=codec) as host:
+        assert run_clients(monkeypatch, tmp_path, host, models) == []
+    # The optimum, weighted 1 to 2, is 2/3; error feedback gets there with any codec.
+    assert abs(models[0].w[0] - 2 / 3) < 0.05, models[0].w
+    assert (tmp_path / "client" / "c0.residual").exists()
+
+
+# FL-8.2
+def test_privacy_is_accounted_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with server(2, 3, clip="1", privacy="1,delta=1e-5") as host:
+        assert run_clients(monkeypatch, tmp_path, host, [Quadratic(1, 0), Quadratic(1, 1)]) == []
+    spent = [r["epsilon"] for r in host.reports]
+    assert 4.3 < spent[0] < 5 and spent == sorted(spent)
+    with pytest.raises(ValueError, match="needs clip as a number"):
+        AggregationServer("FedAvg", http_port=0, privacy="1").start()
+
+
 # FL-4.7
 def test_settings_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="has no setting 'algorythm'; there are algorithm"):

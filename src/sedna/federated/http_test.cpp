@@ -83,7 +83,7 @@ struct Job {
 };
 
 std::vector<Bytes> update_file(std::int64_t round, double samples, const Weights& weights) {
-  return write_update_file({round, samples, 0, {}}, weights, {});
+  return write_update_file({round, samples, 0, {}, {}}, weights, {});
 }
 Bytes joined(const std::vector<Bytes>& parts) {
   std::string text;
@@ -324,6 +324,47 @@ TEST(RoundClient, CarriesControlVariates) {
   ASSERT_TRUE(task.model);
   ASSERT_EQ(task.model->extra.size(), 1u);
   EXPECT_THAT(task.model->extra.front().as<float>(), testing::ElementsAre(0.5F, -0.5F));
+}
+
+// FL-7.3
+TEST(RoundClient, SendsCodedChanges) {
+  Folder folder;
+  auto o = options_for(1, 3);
+  o.codec = "int8";
+  Job job(std::move(o));
+  auto options = job.client("a");
+  options.state_folder = folder.path.string();
+  std::vector<float> start(4000, 1.0F);
+  {
+    RoundClient client(options);
+    client.connect();
+    ASSERT_TRUE(client.wants_initial());
+    client.offer_initial({fp32({4000}, start)});
+    RoundTask task = next(client);
+    std::vector<float> now(4000);
+    for (std::size_t k = 0; k < 4000; ++k) now[k] = 1.0F + 1e-3F * static_cast<float>(k % 100);
+    const auto before = client.bytes_sent();
+    submit(client, 1, {fp32({4000}, now)});
+    task = next(client);
+    EXPECT_LT(client.bytes_sent() - before, 4600u);
+    for (std::size_t k = 0; k < 4000; ++k) {
+      ASSERT_NEAR(task.model->weights.front().as<float>()[k], now[k], 0.099 / 127) << k;
+    }
+    // A client that does not code is welcome.
+    EXPECT_EQ(job.put("b", 2, update_file(2, 1, {fp32({4000}, now)})).status, 200);
+    next(client);
+    client.close();
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder.path / "a.residual"));
+  RoundClient again(options);  // reads it
+  again.connect();
+  // Another codec, and a change of a model that is not the newest.
+  auto info = UpdateInfo{3, 1, 0, {}, "sign"};
+  const Weights coded = {fp32({1}, {1})};
+  EXPECT_THAT(std::string(job.put("c", 3, write_update_file(info, coded, {})).body.text()),
+              HasSubstr("this job's is 'int8'"));
+  info.codec = "int8";
+  EXPECT_THAT(std::string(job.put("c", 3, write_update_file(info, coded, {})).body.text()), HasSubstr("has 1 tensors"));
 }
 
 // FL-2.4

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <thread>
@@ -14,7 +15,9 @@
 #include "sedna/base/ids.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/base/sha256.hpp"
+#include "sedna/federated/codec.hpp"
 #include "sedna/federated/round_plan.hpp"
+#include "sedna/federated/staging.hpp"
 #include "sedna/federated/update_file.hpp"
 #include "sedna/json/json.hpp"
 
@@ -61,6 +64,7 @@ RoundClientOptions RoundClientOptions::from_context(const worker::Context& conte
   options.http.tls.ca_file = context.get_or("SEDNA_AGG_TLS_CA", "");
   options.http.tls.cert_file = context.get_or("SEDNA_AGG_TLS_CERT", "");
   options.http.tls.key_file = context.get_or("SEDNA_AGG_TLS_KEY", "");
+  options.state_folder = context.get_or("SEDNA_FL_CLIENT_STATE", "");
   if (const auto file = context.get("SEDNA_TOKEN_FILE")) options.http.bearer_token = first_line(*file);
   return options;
 }
@@ -68,6 +72,7 @@ RoundClientOptions RoundClientOptions::from_context(const worker::Context& conte
 struct RoundClient::Impl {
   explicit Impl(RoundClientOptions o) : options(std::move(o)), http(options.origin, options.http) {
     if (options.client_id.empty()) options.client_id = random_hex(16);
+    load_residual();
   }
 
   /// An update on its way, kept until its round is over.
@@ -264,6 +269,43 @@ struct RoundClient::Impl {
     }
   }
 
+  // ---- what coding has lost so far ---------------------------------------------------------------------------------
+
+  std::filesystem::path residual_file() const {
+    return std::filesystem::path(options.state_folder) / (net::percent_encode(options.client_id) + ".residual");
+  }
+  void load_residual() {
+    if (options.state_folder.empty() || !std::filesystem::exists(residual_file())) return;
+    const auto read = tensor::read_safetensors(map_file(residual_file()));
+    if (!read) throw read.error().within(residual_file().string());
+    for (const auto& tensor : read->tensors) {
+      if (tensor.dtype != tensor::DType::kFp32) continue;
+      const auto values = tensor.as<float>();
+      residual.emplace_back(values.begin(), values.end());
+    }
+  }
+  void save_residual() const {
+    if (options.state_folder.empty() || residual.empty()) return;
+    Weights tensors;
+    for (std::size_t i = 0; i < residual.size(); ++i) {
+      tensor::Tensor tensor;
+      tensor.name = std::to_string(i);
+      tensor.shape = {static_cast<std::int64_t>(residual[i].size())};
+      tensor.data = Bytes::unowned(std::as_bytes(std::span(residual[i])));
+      tensors.push_back(std::move(tensor));
+    }
+    storage::AtomicFile file(residual_file(), 0600);
+    for (const Bytes& part : tensor::write_safetensors(tensors, {})) file.write(part.span());
+    file.commit();
+  }
+  /// The newest update is settled: what it lost counts only if what it sent does.
+  void settle_residual() {
+    if (!pending || next_residual.empty()) return;
+    if (pending->committed) residual = std::move(next_residual);
+    next_residual.clear();
+    if (pending->committed) save_residual();
+  }
+
   // ---- updates -----------------------------------------------------------------------------------------------------
 
   void upload_all() {
@@ -397,6 +439,9 @@ struct RoundClient::Impl {
   std::shared_ptr<const Model> newest;
   bool task_due = false;
   std::int64_t task_round = 0;
+  std::shared_ptr<const Model> task_base;
+  Residual residual;       ///< from the user's thread only, as the next
+  Residual next_residual;  ///< with the newest update
   std::shared_ptr<Pending> pending;
   std::string refusal;
   std::uint64_t resumed = 0;
@@ -436,7 +481,7 @@ void RoundClient::offer_initial(const Weights& weights) {
   const std::lock_guard lock(impl_->mutex);
   impl_->task_round = 0;
   impl_->pending = std::make_shared<Impl::Pending>();
-  impl_->pending->parts = write_update_file({0, 1, 0, {}}, weights, {});
+  impl_->pending->parts = write_update_file({0, 1, 0, {}, {}}, weights, {});
   for (Bytes& part : impl_->pending->parts) {
     part = Bytes::copy_of(part.span());
     impl_->pending->size += part.size();
@@ -462,6 +507,7 @@ std::optional<RoundTask> RoundClient::next(SteadyClock::duration timeout) {
     task.needs_extra = plan.extra;
     task.needs_steps = plan.steps;
     impl_->task_round = task.round;
+    impl_->task_base = task.model ? impl_->newest : nullptr;
     return task;
   }
   if (impl_->end_reason) throw Error(*impl_->end_reason);
@@ -472,9 +518,19 @@ void RoundClient::submit(const TrainedUpdate& update) {
   auto pending = std::make_shared<Impl::Pending>();
   std::unique_lock lock(impl_->mutex);
   pending->round = impl_->task_round;
+  const std::string codec_text = impl_->plan ? impl_->plan->codec : std::string();
+  impl_->settle_residual();
   lock.unlock();
-  pending->parts =
-      write_update_file({pending->round, update.samples, update.steps, update.metrics}, update.weights, update.extra);
+  UpdateInfo info{pending->round, update.samples, update.steps, update.metrics, {}};
+  const Codec codec(codec_text);
+  if (!codec.none() && impl_->task_base && update.extra.empty()) {
+    info.codec = codec.text();
+    impl_->next_residual = impl_->residual;
+    const Weights coded = encode_change(update.weights, impl_->task_base->weights, codec, impl_->next_residual);
+    pending->parts = write_update_file(info, coded, {});
+  } else {
+    pending->parts = write_update_file(info, update.weights, update.extra);
+  }
   // The caller may train on while this is sent: the bytes must be ours.
   for (Bytes& part : pending->parts) {
     part = Bytes::copy_of(part.span());
@@ -508,6 +564,11 @@ void RoundClient::close() {
               {Bytes::from_string(json::write(json::object{{"client", impl_->options.client_id}}))}, kGoodbye);
   impl_->poller.join();
   impl_->uploader.join();
+  try {
+    impl_->settle_residual();
+  } catch (const Error& error) {
+    log::warning("what coding has not sent yet is lost", {{"error", error.what()}});
+  }
 }
 
 std::int64_t RoundClient::round() const {

@@ -23,10 +23,11 @@ struct RoundClientOptions {
   std::string client_id;  ///< who this is, across connections and restarts (WORKER_NAME)
   net::HttpClientOptions http;
   SteadyClock::duration connect_timeout = std::chrono::seconds(300);  ///< at first, and after each break
-  SteadyClock::duration poll = std::chrono::seconds(20);              ///< how long a question for news may wait
+  std::string state_folder;  ///< where what coding has not sent yet survives a restart; empty: nowhere
+  SteadyClock::duration poll = std::chrono::seconds(20);  ///< how long a question for news may wait
 
   /// AGG_PROTOCOL (http, https), AGG_IP, AGG_PORT, WORKER_NAME, CONNECT_TIMEOUT, SEDNA_AGG_TLS_CA, _CERT, _KEY,
-  /// SEDNA_TOKEN_FILE. Throws Error naming the variable.
+  /// SEDNA_TOKEN_FILE, SEDNA_FL_CLIENT_STATE. Throws Error naming the variable.
   static RoundClientOptions from_context(const worker::Context& context, const std::string& aggregation);
 };
 

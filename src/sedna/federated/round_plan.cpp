@@ -26,6 +26,7 @@ Result<RoundPlan> read_round_plan(std::string_view text) {
   plan.version = json_text(o, "version");
   plan.phase = json_text(o, "phase");
   plan.reason = json_text(o, "reason");
+  plan.codec = json_text(o, "codec");
   plan.you = json_text(o, "you");
   plan.epoch = static_cast<std::int64_t>(json_number(o, "epoch"));
   plan.round = static_cast<std::int64_t>(json_number(o, "round"));

@@ -23,6 +23,7 @@ struct RoundPlan {
   std::string model_url;
   std::string model_digest;
   double model_samples = 0;
+  std::string codec;  ///< how to code updates; empty: not at all
   std::string algorithm;
   std::map<std::string, double> parameters;
   bool extra = false;

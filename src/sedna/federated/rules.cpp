@@ -91,6 +91,18 @@ Rules Rules::make(const RuleOptions& options) {
   }
   rules.algorithm = make_algorithm(algorithm);
   if (!options.clip.empty()) rules.clip.emplace(options.clip);
+  if (!options.privacy.empty()) {
+    rules.privacy.emplace(options.privacy);
+    if (!rules.clip || rules.clip->adaptive()) {
+      throw Error(ErrorCode::kInvalidArgument, "needs clip as a number: the noise is a multiple of it", "privacy");
+    }
+    if (!robust.empty() || rules.algorithm->needs_extra() || rules.algorithm->needs_steps()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "is for the mean of updates; " + (robust.empty() ? std::string(rules.algorithm->name()) : robust) +
+                      " makes something else of them",
+                  "privacy");
+    }
+  }
   if (robust.empty()) {
     if (options.bucket > 1) throw Error(ErrorCode::kInvalidArgument, "buckets are for robust rules", "bucket");
     if (options.strict) {
@@ -126,6 +138,10 @@ Rules Rules::around(AggregationFactory factory) {
   return rules;
 }
 
+double Rules::epsilon(std::size_t rounds) const {
+  return gaussian_epsilon(privacy ? privacy->noise : 0, rounds, privacy ? privacy->delta : 0.5);
+}
+
 RoundSum::RoundSum(Rules& rules, std::shared_ptr<const Model> base)
     : rules_(rules),
       base_(std::move(base)),
@@ -140,6 +156,9 @@ Result<void> RoundSum::check(const Update& update) const {
   if (rules_.algorithm->needs_steps() && !(update.steps > 0)) {
     return Error(ErrorCode::kInvalidArgument, name + " needs the number of local steps", "steps");
   }
+  if (rules_.privacy && !base_) {
+    return Error(ErrorCode::kInvalidArgument, "cannot be cut: the round does not know what it began with", "weights");
+  }
   return combination_->check(update);
 }
 
@@ -150,7 +169,7 @@ void RoundSum::add(Update update) {
     if (!extra_) extra_ = std::make_unique<WeightedMean>();
     extra_->accumulate({update.client, 1, std::exchange(update.extra, {})});
   }
-  update.weight = rules_.algorithm->weight(update);
+  update.weight = rules_.privacy ? 1 : rules_.algorithm->weight(update);
   if (!rules_.clip || !base_) {
     combine(std::move(update), std::nullopt, 0);
     return;
@@ -184,6 +203,11 @@ RoundSum::End RoundSum::finish(std::size_t clients) {
   round.base = base_.get();
   round.combined = combination_->report();
   combination_.reset();
+  if (rules_.privacy) {
+    // One update moves the sum by the bound at most; the noise is a multiple of that, seen from the mean.
+    const auto n = static_cast<double>(contributions_.size());
+    add_gaussian_noise(round.combined.weights, rules_.privacy->noise * *rules_.clip->bound() / n);
+  }
   if (extra_) round.extra_mean = extra_->report().weights;
   round.contributions = std::move(contributions_);
   round.clients = clients;

@@ -9,6 +9,7 @@
 
 #include "sedna/federated/algorithm.hpp"
 #include "sedna/federated/clip.hpp"
+#include "sedna/federated/privacy.hpp"
 
 namespace sedna::federated {
 
@@ -20,6 +21,7 @@ struct RuleOptions {
   std::size_t bucket = 1;            ///< updates that are averaged before the robust rule sees them
   bool strict = false;               ///< the mean in 64-bit integers
   std::uint64_t seed = 0;            ///< of the buckets
+  std::string privacy;               ///< "1.1,delta=1e-6": noise for differential privacy; empty: none
 };
 
 /// Lives as long as the job. Not thread-safe.
@@ -27,6 +29,7 @@ struct Rules {
   std::unique_ptr<Algorithm> algorithm;
   CombinationFactory combination;
   std::optional<NormClip> clip;
+  std::optional<PrivacyOptions> privacy;
   std::string robust;           ///< the robust rule's name; empty for the mean
   std::size_t min_updates = 1;  ///< a round with fewer cannot be combined
   bool user_rule = false;       ///< `combination` is user code: what it reports stands
@@ -35,6 +38,8 @@ struct Rules {
   static Rules make(const RuleOptions& options);
   /// FedAvg around user code.
   static Rules around(AggregationFactory factory);
+  /// ε after so many rounds; infinite without privacy.
+  double epsilon(std::size_t rounds) const;
   /// Whether a round needs to know the model it began with.
   bool needs_base() const { return algorithm->needs_base() || clip.has_value() || robust == "FLTrust"; }
 };

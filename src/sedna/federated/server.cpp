@@ -53,11 +53,17 @@ AggregationServer::Impl::Impl(AggregationServerOptions o, metrics::Registry& r)
       received_bytes(r.counter("sedna_federated_received_bytes_total", "Updates that arrived, as JSON or as files.")),
       sent_bytes(r.counter("sedna_federated_sent_bytes_total", "Models that were sent, as JSON or as files.")),
       registry(r),
+      codec(options.codec),
       rules(rules_of(options)),
       machine(rounds_of(options.rounds, rules), SteadyClock::now()),
       budget(std::make_shared<StagingBudget>(options.staging_bytes)),
       pool(pool_options(r)),
       server(options.server, r) {
+  if (!codec.none() && rules.algorithm->needs_extra()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "is not for " + std::string(rules.algorithm->name()) + ", whose control variates are sent as they are",
+                "codec");
+  }
   restore();
   serve::RouteOptions route;
   route.max_body = options.max_message;

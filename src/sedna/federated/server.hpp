@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct RoundReport {
   std::map<std::string, double> metrics;  ///< means by samples of what clients reported
   std::string stopped;                    ///< why it is the last although more were planned
   std::size_t clipped = 0;                ///< updates that were cut to the bound
+  std::optional<double> epsilon;          ///< of differential privacy, after this round
 };
 
 /// What is on disk before a client hears that its update is committed.
@@ -49,6 +51,7 @@ struct AggregationServerOptions {
   AggregationFactory factory;                      ///< a rule of user code instead
   std::string state_folder;                        ///< where rounds survive a restart; empty: they are in memory only
   Durability durability = Durability::kRound;
+  std::string codec;            ///< how HTTP clients code their updates ("int8"); empty: as they are
   std::string initial_model;    ///< a safetensors file that round 1 begins with; empty: see Rules::needs_base()
   std::size_t keep_models = 3;  ///< so many published models stay in the state folder
   std::uint64_t staging_bytes = std::uint64_t{256} << 20;  ///< memory for uploads under way; more goes to files

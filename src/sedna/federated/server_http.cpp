@@ -160,6 +160,7 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
   algorithm["extra"] = rules.algorithm->needs_extra();
   algorithm["steps"] = rules.algorithm->needs_steps();
   plan["algorithm"] = std::move(algorithm);
+  plan["codec"] = codec.text();
   if (const auto deadline = machine.deadline()) {
     plan["deadline_seconds"] = std::chrono::duration<double>(*deadline - SteadyClock::now()).count();
   }

@@ -14,6 +14,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "sedna/federated/codec.hpp"
 #include "sedna/federated/journal.hpp"
 #include "sedna/federated/peer.hpp"
 #include "sedna/federated/rounds.hpp"
@@ -116,6 +117,8 @@ struct AggregationServer::Impl {
   /// Runs on the pool: a whole upload is checked and committed.
   serve::Response finish_upload(const std::string& client, std::int64_t round, Staging& staging,
                                 const std::string& digest);
+  /// A file as an update, decoded where it is coded.
+  Result<Update> read_update(const Bytes& file, const std::string& client);
   serve::Response take_initial(const std::string& client, Update update);
   std::string plan_text_locked(const std::string& client) const;
   void touch_locked(const std::string& client);
@@ -156,7 +159,8 @@ struct AggregationServer::Impl {
 
   mutable std::mutex mutex;
   std::condition_variable changed;  ///< a round closed, the job ended, or stop() was called
-  Rules rules;                      ///< used by one round's sum at a time
+  Codec codec;
+  Rules rules;  ///< used by one round's sum at a time
   RoundMachine machine;
   std::map<std::string, std::shared_ptr<Peer>> peers;
   std::uint64_t connections = 0;

@@ -16,6 +16,7 @@ std::string rules_text(const RuleOptions& rules, bool user_rule) {
   if (!rules.clip.empty()) text += " clip=" + rules.clip;
   if (rules.bucket > 1) text += " bucket=" + std::to_string(rules.bucket);
   if (rules.strict) text += " strict";
+  if (!rules.privacy.empty()) text += " privacy=" + rules.privacy;
   return text;
 }
 
@@ -29,7 +30,7 @@ void AggregationServer::Impl::restore() {
       open->sum.reset();
       install(std::move(model), {}, false);
     } else {
-      wants_initial = rules.needs_base();
+      wants_initial = rules.needs_base() || !codec.none();
     }
   };
   if (options.state_folder.empty()) {
@@ -117,7 +118,7 @@ void AggregationServer::Impl::restore() {
   for (const Record* record : commits) {
     // An update that is not here is sent again by its client: it keeps it until the round's model is out.
     if (record->file.empty()) break;
-    auto update = read_update_file(map_file(layout.updates() / record->file), record->client);
+    auto update = read_update(map_file(layout.updates() / record->file), record->client);
     if (!update) throw Error(ErrorCode::kDataLoss, update.error().what(), record->file);
     conform(update->weights, manifest);
     conform(update->extra, manifest);

@@ -94,7 +94,7 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
           if (staged != nullptr && staged->in_file()) {
             staged->keep_as(file);
           } else {
-            UpdateInfo info{verdict.round, update.weight, update.steps, offer.metrics};
+            UpdateInfo info{verdict.round, update.weight, update.steps, offer.metrics, {}};
             write_whole(file, write_update_file(info, update.weights, update.extra));
           }
           record.file = file.filename().string();
@@ -202,6 +202,7 @@ void AggregationServer::Impl::publish(Publication publication) {
     publication.open.reset();
     report.total_weight = end.total_weight;
     report.clipped = end.clipped;
+    if (rules.privacy) report.epsilon = rules.epsilon(static_cast<std::size_t>(report.round));
     end.model.round = report.round;
     step("publish: before the model");
     install(std::move(end.model), report, end.none);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <functional>
 
+#include "sedna/federated/codec.hpp"
+
 namespace sedna::federated {
 
 namespace {
@@ -62,6 +64,10 @@ const std::vector<Setting>& all() {
        [](auto& o, const auto& v) { o.rules.bucket = count(v, 1, kMany); }},
       {{"strict", "The mean in 64-bit integers: the same bits for any order of arrival (false)"},
        [](auto& o, const auto& v) { o.rules.strict = flag(v); }},
+      {{"privacy", "Differential privacy for clients: the noise multiplier[,delta=1e-5]; needs --clip as a number"},
+       [](auto& o, const auto& v) { o.rules.privacy = v; }},
+      {{"codec", "How HTTP clients code what they send: bf16, fp16, int8, int4, topk[,share=0.1], sign"},
+       [](auto& o, const auto& v) { o.codec = Codec(v).text(); }},
       {{"seed", "Of everything that is drawn (0)"}, [](auto& o, const auto& v) { o.rules.seed = count(v, 0, 9e15); }},
       {{"initial-model", "A safetensors file that round 1 begins with"},
        [](auto& o, const auto& v) { o.initial_model = v; }},

@@ -117,6 +117,24 @@ Result<void> check_digest(std::string_view field, std::uint32_t crc, const Bytes
   return {};
 }
 
+/// What can be said of a coded update before its tensors are here.
+Result<void> check_coded_header(std::string_view coded, const Codec& codec, const tensor::SafetensorsHeader& header,
+                                const Manifest& manifest) {
+  if (coded != codec.text()) {
+    return Error(ErrorCode::kInvalidArgument, "is '" + std::string(coded) + "'; this job's is '" + codec.text() + "'",
+                 "__metadata__.codec");
+  }
+  std::uint64_t plain = 65536;
+  for (const auto& entry : manifest.tensors) {
+    plain += tensor::element_count(entry.shape, tensor::dtype_size(entry.dtype)).value_or(0);
+  }
+  // Coded twice as large as uncoded, nothing has been coded.
+  if (!manifest.set || header.data_size > 2 * plain) {
+    return Error(ErrorCode::kInvalidArgument, "is larger than the model", "update");
+  }
+  return {};
+}
+
 }  // namespace
 
 net::Task<Response> AggregationServer::Impl::upload_state(Request& request) {
@@ -283,7 +301,9 @@ net::Task<std::optional<Response>> AggregationServer::Impl::receive(Request& req
           known = manifest;
         }
         const auto info = read_update_info(header->metadata);
-        const auto fits = check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
+        const auto coded = tensor::find_metadata(header->metadata, "codec");
+        const auto fits = coded ? check_coded_header(*coded, codec, *header, known)
+                                : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
         if (!info) {
           wrong = info.error();
         } else if (!fits) {
@@ -370,7 +390,7 @@ Response AggregationServer::Impl::finish_upload(const std::string& client, std::
     // The client did nothing wrong: it sends again.
     return error_answer(400, same.error());
   }
-  auto update = read_update_file(file, client);
+  auto update = read_update(file, client);
   const auto usable = !update      ? Result<void>(update.error())
                       : round == 0 ? check_update(*update, Manifest())
                                    : check(*update);
@@ -391,6 +411,30 @@ Response AggregationServer::Impl::finish_upload(const std::string& client, std::
   }
   count_update(verdict, client);
   return verdict_answer(verdict);
+}
+
+Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std::string& client) {
+  auto read = tensor::read_safetensors(file);
+  if (!read) return read.error();
+  if (!tensor::find_metadata(read->header.metadata, "codec")) return read_update_file(file, client);
+  const auto info = read_update_info(read->header.metadata);
+  if (!info) return info.error();
+  std::shared_ptr<const Published> base;
+  {
+    const std::lock_guard lock(mutex);
+    base = published;
+  }
+  if (!base || base->none || base->model->round != info->round - 1) {
+    return Error(ErrorCode::kInvalidArgument, "is a change of another model than the newest", "update");
+  }
+  auto weights = decode_change(read->tensors, base->model->weights, codec);
+  if (!weights) return weights.error();
+  Update update;
+  update.client = client;
+  update.weight = info->samples;
+  update.steps = info->steps;
+  update.weights = std::move(*weights);
+  return update;
 }
 
 Response AggregationServer::Impl::take_initial(const std::string& client, Update update) {

@@ -67,6 +67,7 @@ void split(std::vector<Tensor> tensors, Weights& weights, Weights& extra) {
 Result<UpdateInfo> read_update_info(const tensor::Metadata& metadata) {
   UpdateInfo info;
   for (const auto& [key, value] : metadata) {
+    if (key == "codec") info.codec = value;
     const bool metric = key.starts_with(kMetric);
     if (!metric && key != "round" && key != "num_samples" && key != "steps") continue;
     const auto n = number(value, key);
@@ -88,6 +89,7 @@ Result<UpdateInfo> read_update_info(const tensor::Metadata& metadata) {
 tensor::Metadata update_metadata(const UpdateInfo& info) {
   tensor::Metadata out = {{"round", std::to_string(info.round)}, {"num_samples", plain(info.samples)}};
   if (info.steps > 0) out.emplace_back("steps", plain(info.steps));
+  if (!info.codec.empty()) out.emplace_back("codec", info.codec);
   for (const auto& [name, value] : info.metrics) out.emplace_back(std::string(kMetric) + name, plain(value));
   return out;
 }

@@ -17,9 +17,10 @@ struct UpdateInfo {
   double samples = 0;
   double steps = 0;
   std::map<std::string, double> metrics;
+  std::string codec;  ///< of a coded change; empty: weights as they are
 };
 
-/// Metadata keys: "round", "num_samples", "steps", "metric.<name>".
+/// Metadata keys: "round", "num_samples", "steps", "metric.<name>", "codec".
 Result<UpdateInfo> read_update_info(const tensor::Metadata& metadata);
 /// Tensors without a name are "weights.<i>"; those beside the weights are "extra.<name>".
 tensor::Metadata update_metadata(const UpdateInfo& info);
