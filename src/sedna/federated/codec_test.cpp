@@ -108,7 +108,7 @@ TEST(Codec, WhatIsLostOnceGoesAlongTheNextTime) {
     const Codec codec(name);
     Residual residual;
     std::vector<double> arrived(300, 0.0);
-    constexpr int kRounds = 200;
+    constexpr int kRounds = 1000;
     for (int round = 0; round < kRounds; ++round) {
       const auto back = decode_change(encode_change(step, zero, codec, residual), zero, codec);
       for (std::size_t k = 0; k < 300; ++k) arrived[k] += static_cast<double>((*back)[0].as<float>()[k]);
