@@ -27,7 +27,7 @@ std::optional<store::Status> known_absence(std::string_view path) {
   struct Absence {
     std::string_view part, why;
   };
-  static constexpr std::array<Absence, 4> kAbsences{{
+  static constexpr std::array<Absence, 5> kAbsences{{
       {"/apis/apiextensions.k8s.io", "the embedded API server has a fixed set of kinds: CustomResourceDefinitions are "
                                      "not available (the Sedna kinds are built in)"},
       {"/apis/rbac.authorization.k8s.io",
@@ -35,6 +35,7 @@ std::optional<store::Status> known_absence(std::string_view path) {
        "available"},
       {"/exec", "exec is not available on the embedded API server"},
       {"/attach", "attach is not available on the embedded API server"},
+      {"/portforward", "port-forward is not available on the embedded API server: use sedna port-forward"},
   }};
   for (const Absence& absence : kAbsences) {
     const bool group = absence.part.starts_with("/apis");

@@ -127,7 +127,7 @@ net::Task<Response> Resources::change(serve::Request& request, RequestInfo info,
   } else {
     auto object = parse_object(*info.kind, request);
     if (!object) co_return status_response(object.status());
-    change = Engine::replacement(*info.kind, part, *std::move(object));
+    change = Engine::replacement(*info.kind, *std::move(object));
   }
   std::vector<std::string> warnings;
   options->warnings = &warnings;
