@@ -117,12 +117,16 @@ struct Agent::Impl {
     if (!options.plain) {
       context.sandbox = probe_sandbox();
       why = context.sandbox.reason;
+      if (!context.sandbox.bwrap.empty()) network = make_namespace_network(context.paths, options.node);
     }
-    network = make_plain_network(context.paths);
+    if (network == nullptr) network = make_plain_network(context.paths);
     context.network = network.get();
-    if (context.sandbox.bwrap.empty())
-      log::warning("plain mode: containers are bare processes of this machine", {{"node", options.node}, {"reason", why}});
-    plain_reason = why;
+    if (context.sandbox.bwrap.empty()) {
+      plain_reason = "containers are bare processes of this machine: " + why;
+    } else if (network->plain()) {
+      plain_reason = "Pods share the host's network (start with sedna up for one of their own)";
+    }
+    if (!plain_reason.empty()) log::warning("plain mode", {{"node", options.node}, {"reason", plain_reason}});
   }
 
   void fill_context() {
@@ -239,7 +243,7 @@ struct Agent::Impl {
     identity.cpu_millis = context.cpu_millis;
     identity.memory_bytes = context.memory_bytes;
     identity.gpus = count_gpus();
-    identity.plain = context.sandbox.bwrap.empty();
+    identity.plain = !plain_reason.empty();
     identity.plain_reason = plain_reason;
     registration = std::make_unique<Registration>(server, identity);
     take_over();

@@ -190,7 +190,7 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     spec.argv = invocation.argv;
     set(*environment, "HOME", spec.work.empty() ? "/tmp" : spec.cwd.string(), false);
     start.argv = sandbox_command(context_.sandbox.bwrap, spec);
-    if (!flag(pod_, {"spec", "hostNetwork"})) {
+    if (!flag(pod_, {"spec", "hostNetwork"}) && !context_.network->plain()) {
       const auto address = context_.network->attach(uid_, state_.pod_ip);
       if (!address) return address.error();
       start.netns = address->netns;
