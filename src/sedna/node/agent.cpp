@@ -20,6 +20,7 @@
 #include "sedna/node/limits.hpp"
 #include "sedna/node/pod_runner.hpp"
 #include "sedna/node/registration.hpp"
+#include "sedna/node/service_proxy.hpp"
 
 namespace sedna::node {
 
@@ -65,6 +66,7 @@ struct Agent::Impl {
         slices(server, api::kinds::kEndpointSlice),
         events(server, events_of(options.node)),
         hosts(services, slices),
+        proxy(services, slices, registry),
         exits([this](const std::string& uid) { queue.add(uid); }) {
     lock();
     raise_file_limit();
@@ -248,6 +250,7 @@ struct Agent::Impl {
     registration = std::make_unique<Registration>(server, identity);
     take_over();
     events.start();
+    proxy.start();
     services.start();
     slices.start();
     pods.start();
@@ -277,6 +280,7 @@ struct Agent::Impl {
     services.stop();
     slices.stop();
     hosts.stop();
+    proxy.stop();
     queue.close();
     for (auto& thread : threads) thread.join();
     threads.clear();
@@ -297,6 +301,7 @@ struct Agent::Impl {
   control::Informer pods, services, slices;
   control::EventRecorder events;
   Hosts hosts;
+  ServiceProxy proxy;
   ExitWatch exits;
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<PodRunner>> runners;
