@@ -62,8 +62,8 @@ std::optional<Error> bad_character(std::string_view text) {
 /// Go's strconv.FormatFloat(v, 'g', -1, 32): what sigs.k8s.io/yaml makes of a key that is a float.
 std::string float_key(double v) {
   if (std::isnan(v)) return ".nan";
-  if (std::isinf(v)) return v > 0 ? ".inf" : "-.inf";
   const auto f = static_cast<float>(v);
+  if (std::isinf(f)) return f > 0 ? ".inf" : "-.inf";
   std::array<char, 64> text{};
   auto end = std::to_chars(text.data(), text.data() + text.size(), f, std::chars_format::scientific).ptr;
   const std::string_view scientific(text.data(), static_cast<std::size_t>(end - text.data()));
