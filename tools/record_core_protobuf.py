@@ -72,8 +72,8 @@ class Types:
     @staticmethod
     def qualified(package: str, expression: str) -> str:
         """A type expression with the names of packages written out."""
-        head = re.match(r"(?:\*|\[\]|map\[[\w.]+\])*", expression)[0]
-        name = expression[len(head):]
+        name = re.sub(r"^(?:\*|\[\]|map\[[\w.]+\])*", "", expression)
+        head = expression[:len(expression) - len(name)]
         if name in BASIC or name == "byte":
             return expression
         if "." not in name:

@@ -116,13 +116,12 @@ def test_what_was_answered_survives_kill(tmp_path: Path) -> None:
                     client.ask("DELETE", f"{MAPS}/{name}")
 
     for round_number in range(8):
-        with running(tmp_path, "--no-loops") as server:
-            with concurrent.futures.ThreadPoolExecutor(4) as pool:
-                jobs = [pool.submit(write, server, who, round_number) for who in range(4)]
-                time.sleep(0.15 + chance.random() * 0.3)
-                server.kill()
-                for job in jobs:
-                    job.result()
+        with running(tmp_path, "--no-loops") as server, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            jobs = [pool.submit(write, server, who, round_number) for who in range(4)]
+            time.sleep(0.15 + chance.random() * 0.3)
+            server.kill()
+            for job in jobs:
+                job.result()
         with running(tmp_path, "--no-loops") as server:
             status, body = server.client().ask("GET", MAPS)
             assert status == 200
