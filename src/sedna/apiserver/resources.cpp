@@ -191,7 +191,7 @@ net::Task<Response> Resources::scale(serve::Request& request, RequestInfo info) 
   auto change = scale_change(request, info.verb == Verb::kPatch);
   if (!change) co_return status_response(change.status());
   const auto start = [this, &info, &change, &options](Engine::Done done) {
-    engine_.modify(*info.kind, info.ns, info.name, Part::kMain, Engine::Source::kBody, *change, *options,
+    engine_.modify(*info.kind, info.ns, info.name, Part::kMain, Engine::Source::kPatch, *change, *options,
                    std::move(done));
   };
   const WriteOutcome outcome = co_await await_write(start);
