@@ -87,6 +87,8 @@ class Planner {
     std::vector<std::string> argv = inside("");
     append(argv, {program("sedna-apiserver"), "--state", state(), "--port", std::to_string(home_.port), "--nodes",
                   node_names()});
+    // Without a network of its own, Services have addresses of the host's loopback.
+    if (options_.plain) append(argv, {"--service-cidr", "127.96.0.0/16"});
     DaemonSpec out = daemon("apiserver", "API server", after_network(), argv);
     if (options_.plain) return out;
     // It serves in the home's network and on the host's loopback. The socket of the latter is opened out here and handed
