@@ -147,6 +147,8 @@ std::string Player::cleaned_text(std::string text) const {
   static const std::regex version("resource ?[vV]ersion: [0-9]+( \\([0-9]+\\)|, current: [0-9]+)?");
   static const std::regex precondition(
       R"(the precondition \([0-9]+\) does not match the ResourceVersion in record \([0-9]+\))");
+  // What differs, shown as Go prints its structures.
+  if (const std::size_t at = text.find("\n@@ "); at != std::string::npos) text.resize(at);
   // etcd's own words around a precondition.
   static const std::regex etcd(
       "StorageError: invalid object, Code: 4, Key: [^ ]*, ResourceVersion: 0, AdditionalErrorMsg: ");

@@ -150,7 +150,8 @@ net::Task<Response> Resources::remove(serve::Request& request, RequestInfo info,
   const WriteOutcome outcome = co_await await_write(start);
   if (!outcome) co_return status_response(outcome.status());
   const StoredPtr& stored = *outcome;
-  if (answers_with_object(*info.kind) || (!options->dry_run && !is_gone(engine_, stored))) {
+  const bool stays = options->dry_run ? stored->deleting : !is_gone(engine_, stored);
+  if (answers_with_object(*info.kind) || stays) {
     co_return object_response(200, stored, wanted);
   }
   co_return success_response(*info.kind, info.name, api::uid_of(stored->object()));
