@@ -231,6 +231,9 @@ void autoscaler_defaults(Object& hpa) {
     put(down, "selectPolicy", "Max");
     put(down, "policies", json::array{scaling_policy("Percent", 100)});
   }
+  json::object& status = sub(hpa, "status");
+  put(status, "desiredReplicas", 0);
+  put(status, "currentMetrics", nullptr);
 }
 
 void secret_defaults(Object& secret) {
