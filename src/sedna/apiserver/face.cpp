@@ -68,9 +68,18 @@ void Face::add_routes(serve::Server& server) {
   options.max_body = kMaxBody;
   options.error_body = core_error;
   options.metric_name = "api";
+  serve::RouteOptions health;
+  health.anonymous = true;
+  health.uncounted = true;
+  server.route("GET", "/readyz", [this](serve::Request& request) { return readiness(request); }, health);
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     server.route(method, "/{path...}", [this](serve::Request& request) { return answer(request); }, options);
   }
+}
+
+net::Task<Response> Face::readiness(serve::Request&) const {
+  const std::string trouble = engine_.core().trouble();
+  co_return trouble.empty() ? Response::text(200, "ok") : Response::text(503, "the store fails: " + trouble + "\n");
 }
 
 net::Task<Response> Face::answer(serve::Request& request) {
