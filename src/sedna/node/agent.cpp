@@ -226,7 +226,6 @@ struct Agent::Impl {
   }
 
   void start() {
-    started = true;
     AgentServerOptions face;
     face.host = network->node_ip();
     face.node_name = options.node;
@@ -236,6 +235,7 @@ struct Agent::Impl {
         context.paths, face, [this](const std::string& ns, const std::string& name) { return find_pod(ns, name); },
         registry);
     log_server->start();
+    started = true;
     NodeIdentity identity;
     identity.name = options.node;
     identity.role = options.role;
