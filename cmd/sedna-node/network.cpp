@@ -1,5 +1,8 @@
 // The home's network: holding it, entering it, cutting nodes off.
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +15,8 @@
 
 #include "sedna/base/error.hpp"
 #include "sedna/node/home_network.hpp"
+#include "sedna/node/outlet.hpp"
+#include "sedna/node/tcp_relay.hpp"
 
 #include "commands.hpp"
 
@@ -20,7 +25,7 @@ namespace sedna::node_program {
 namespace {
 
 struct NetworkFlags {
-  std::string state, node, operation;
+  std::string state, node, operation, listen = "127.0.0.1:0", to;
   std::vector<std::string> nodes, command;
 };
 
@@ -35,7 +40,10 @@ int hold(const NetworkFlags& flags) {
   sigaddset(&set, SIGTERM);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Before we go inside: who stays outside is the way out.
+  const int outlet = node::start_outlet();
   static_cast<void>(node::hold_home_network(state_of(flags), flags.nodes));
+  for (const auto port : {node::kOutletPort, node::kHostOutletPort}) node::give_listener(outlet, node::kApiAddress, port);
   std::printf("READY %s\n", node::kApiAddress);
   std::fflush(stdout);
   int which = 0;
@@ -53,6 +61,31 @@ int enter(const NetworkFlags& flags) {
   argv.push_back(nullptr);
   execvp(argv[0], argv.data());
   throw Error(ErrorCode::kNotFound, std::strerror(errno), words.front());
+}
+
+int forward(const NetworkFlags& flags) {
+  const auto colon = flags.to.rfind(':'), own = flags.listen.rfind(':');
+  if (colon == std::string::npos || own == std::string::npos)
+    throw Error(ErrorCode::kInvalidArgument, "must be ADDRESS:PORT", colon == std::string::npos ? "--to" : "--listen");
+  const int port = std::atoi(flags.to.c_str() + colon + 1);
+  // The socket belongs to the host; whoever accepts on it stands inside.
+  const int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(flags.listen.c_str() + own + 1)));
+  const int on = 1;
+  setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (inet_pton(AF_INET, flags.listen.substr(0, own).c_str(), &address.sin_addr) != 1 ||
+      bind(listening, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || listen(listening, 64) != 0)
+    throw Error(ErrorCode::kUnavailable, std::string("cannot listen: ") + std::strerror(errno), flags.listen);
+  socklen_t size = sizeof address;
+  getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size);
+  if (node::HomeFile::read(state_of(flags))) node::enter_home_network(state_of(flags), "");
+  signal(SIGPIPE, SIG_IGN);
+  std::printf("READY %s:%d\n", flags.listen.substr(0, own).c_str(), ntohs(address.sin_port));
+  std::fflush(stdout);
+  node::forward_until_signal(listening, {flags.to.substr(0, colon), static_cast<std::uint16_t>(port)});
+  return kExitOk;
 }
 
 int change_link(const NetworkFlags& flags) {
@@ -89,6 +122,12 @@ void add_network(CLI::App& program, Action& action, std::vector<std::string> com
   into->add_option("--node", flags->node, "A node; without it, the home's own network");
   into->footer("… -- PROGRAM ARGUMENTS");
   when(into, enter);
+
+  auto* carry = program.add_subcommand("forward", "Carries connections from the host into the Pod network");
+  carry->add_option("--state", flags->state, "The home's state folder")->required();
+  carry->add_option("--listen", flags->listen, "Address and port on the host; port 0: any");
+  carry->add_option("--to", flags->to, "Address and port of a Pod or a Service")->required();
+  when(carry, forward);
 
   auto* net = program.add_subcommand("net", "Cuts a node off and connects it again");
   net->add_option("operation", flags->operation, "cut, restore or status")

@@ -16,8 +16,10 @@
 #include "sedna/node/data_source.hpp"
 #include "sedna/node/exit_watch.hpp"
 #include "sedna/node/files.hpp"
+#include "sedna/node/home_network.hpp"
 #include "sedna/node/hosts.hpp"
 #include "sedna/node/limits.hpp"
+#include "sedna/node/outlet.hpp"
 #include "sedna/node/pod_runner.hpp"
 #include "sedna/node/registration.hpp"
 #include "sedna/node/service_proxy.hpp"
@@ -121,7 +123,16 @@ struct Agent::Impl {
       why = context.sandbox.reason;
       if (!context.sandbox.bwrap.empty()) network = make_namespace_network(context.paths, options.node);
     }
-    if (network == nullptr) network = make_plain_network(context.paths);
+    if (network == nullptr) {
+      network = make_plain_network(context.paths);
+    } else {
+      const std::string out = std::string("http://") + kApiAddress + ":";
+      const std::string inside = "localhost,127.0.0.1,10.77.0.0/16,10.96.0.0/16,.svc,.cluster.local";
+      for (const char* name : {"HTTPS_PROXY", "https_proxy"})
+        context.extra_environment.emplace_back(name, out + std::to_string(kOutletPort));
+      for (const char* name : {"NO_PROXY", "no_proxy"}) context.extra_environment.emplace_back(name, inside);
+      context.download_proxy = std::string(kApiAddress) + ":" + std::to_string(kHostOutletPort);
+    }
     context.network = network.get();
     if (context.sandbox.bwrap.empty()) {
       plain_reason = "containers are bare processes of this machine: " + why;

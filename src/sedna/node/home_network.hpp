@@ -22,7 +22,6 @@ namespace sedna::node {
 inline constexpr const char* kApiAddress = "10.77.0.1";
 inline constexpr const char* kServiceNetwork = "10.96.0.0";
 inline constexpr int kServicePrefix = 16;
-inline constexpr std::uint16_t kProxyPort = 3128;
 
 /// What <state>/net/home.json says; namespaces by their inode numbers.
 struct HomeFile {

@@ -1,23 +1,16 @@
 #include "sedna/node/service_proxy.hpp"
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <thread>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 
-#include "sedna/base/ids.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/net/stream.hpp"
 
@@ -26,68 +19,6 @@ namespace sedna::node {
 namespace asio = net::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
-
-namespace {
-
-constexpr auto kConnectTime = std::chrono::seconds(3);
-constexpr std::size_t kPiece = 64 * 1024;
-
-/// Both ends of one connection; a direction that ends half-closes the other side.
-struct Pair {
-  Pair(tcp::socket client_socket, const tcp::socket::executor_type& executor)
-      : client(std::move(client_socket)), server(executor), timer(executor) {}
-  tcp::socket client, server;
-  asio::steady_timer timer;
-};
-
-net::Task<void> carry(std::shared_ptr<Pair> pair, bool to_server) {
-  auto& from = to_server ? pair->client : pair->server;
-  auto& to = to_server ? pair->server : pair->client;
-  const auto buffer = std::make_unique<std::array<char, kPiece>>();
-  error_code error;
-  for (;;) {
-    const std::size_t n = co_await from.async_read_some(asio::buffer(*buffer), asio::redirect_error(asio::use_awaitable, error));
-    if (error || n == 0) break;
-    co_await asio::async_write(to, asio::buffer(buffer->data(), n), asio::redirect_error(asio::use_awaitable, error));
-    if (error) break;
-  }
-  error_code ignored;  // the peer may have gone already
-  if (error == asio::error::eof) {
-    to.shutdown(tcp::socket::shutdown_send, ignored);
-  } else {
-    pair->client.close(ignored);
-    pair->server.close(ignored);
-  }
-}
-
-net::Task<void> relay(std::shared_ptr<Pair> pair, std::vector<Backend> backends, std::string service) {
-  std::shuffle(backends.begin(), backends.end(), thread_random());
-  error_code error = asio::error::not_found;
-  for (const auto& backend : backends) {
-    error_code close_error;  // a socket of a failed attempt
-    pair->server.close(close_error);
-    pair->timer.expires_after(kConnectTime);
-    pair->timer.async_wait([pair](error_code cancelled) {
-      error_code ignored;  // what is connected by then has cancelled the timer
-      if (!cancelled) pair->server.close(ignored);
-    });
-    const tcp::endpoint endpoint(asio::ip::make_address(backend.ip), backend.port);
-    co_await pair->server.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
-    pair->timer.cancel();
-    if (!error) break;
-  }
-  if (error) {
-    log::warning("no Pod of a Service can be reached", {{"service", service}, {"reason", error.message()}});
-    co_return;
-  }
-  error_code ignored;  // an option that only makes it faster
-  pair->client.set_option(tcp::no_delay(true), ignored);
-  pair->server.set_option(tcp::no_delay(true), ignored);
-  asio::co_spawn(pair->client.get_executor(), carry(pair, true), asio::detached);
-  co_await carry(pair, false);
-}
-
-}  // namespace
 
 ProxyTable proxy_table(const std::vector<control::ObjectPtr>& services, const std::vector<control::ObjectPtr>& slices) {
   ProxyTable out;
@@ -208,8 +139,7 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
       }
       if (!error) {
         self->connections.add();
-        auto pair = std::make_shared<Pair>(std::move(socket), self->io.get_executor());
-        asio::co_spawn(self->io, relay(pair, listener->backends, listener->name), asio::detached);
+        asio::co_spawn(self->io, relay_to_backend(std::move(socket), listener->backends, listener->name), asio::detached);
       }
       self->accept(listener);
     });

@@ -11,14 +11,10 @@
 
 #include "sedna/base/metrics.hpp"
 #include "sedna/control/informer.hpp"
+#include "sedna/node/tcp_relay.hpp"
 
 namespace sedna::node {
 
-struct Backend {
-  std::string ip;
-  std::uint16_t port = 0;
-  friend bool operator==(const Backend&, const Backend&) = default;
-};
 /// (address, port) of a Service → its ready Pods. Ports without one are absent: nobody listens, clients are refused at
 /// once.
 using ProxyTable = std::map<std::pair<std::string, std::uint16_t>, std::vector<Backend>>;
