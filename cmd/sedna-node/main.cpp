@@ -2,8 +2,10 @@
 // else; the commands are described in docs/node.md.
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -21,12 +23,17 @@ int main(int argc, char** argv) {
       "3 this machine does not allow what was asked for.",
       "sedna-node");
   program.set_version_flag("--version", "sedna-node 0.1.0");
+  // What another program is to be called with is not for us to parse.
+  int own = 1;
+  while (own < argc && std::string_view(argv[own]) != "--") ++own;
+  std::vector<std::string> command(argv + std::min(own + 1, argc), argv + argc);
   node_program::Action action;
   node_program::add_agent(program, action);
+  node_program::add_network(program, action, std::move(command));
   node_program::add_stop(program, action);
   program.require_subcommand(0, 1);
   try {
-    program.parse(argc, argv);
+    program.parse(own, argv);
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? node_program::kExitOk : node_program::kExitUsage;
   }

@@ -152,6 +152,7 @@ class Shim {
       : options_(options), log_(options.dir + "/log", options.log_bytes, options.log_files) {}
 
   int run() {
+    if (options_.report >= 0) fcntl(options_.report, F_SETFD, FD_CLOEXEC);  // not for the command
     sigset_t set;
     sigemptyset(&set);
     for (const int s : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD, SIGHUP}) sigaddset(&set, s);

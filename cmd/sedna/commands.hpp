@@ -29,6 +29,7 @@ struct Globals {
   std::string kubeconfig, context, state, ns, colour = "auto";
   bool quiet = false;
   bool state_given = false;
+  mutable std::string server;  ///< of the last connect()
 
   cli::Console console() const;
   std::unique_ptr<cli::Cluster> connect() const;

@@ -8,7 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "sedna/base/error.hpp"
-#include "sedna/cli/home/paths.hpp"
+#include "sedna/cli/home/home.hpp"
 
 #include "commands.hpp"
 
@@ -28,7 +28,9 @@ std::unique_ptr<cli::Cluster> Globals::connect() const {
   options.context = context;
   options.state = state;
   options.state_given = state_given;
-  return cli::connect(options);
+  auto cluster = cli::connect(options);
+  server = cluster->url();
+  return cluster;
 }
 
 std::string Globals::namespace_of(const cli::Cluster& cluster) const {
@@ -83,6 +85,13 @@ void examples_to_footers(CLI::App& program) {
   }
 }
 
+/// Why the server of a home did not answer, when it is that.
+void say_if_down(const Globals& globals) {
+  if (!globals.server.empty() && cli::home::is_down(globals.state, globals.server)) {
+    std::fprintf(stderr, "  the home in %s is down; `sedna up` starts it\n", globals.state.c_str());
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App program(
       "Sedna: AI that spans cloud and edge. Runs a home on this machine (`sedna up`) and works with it, or with any\n"
@@ -119,7 +128,16 @@ int run(int argc, char** argv) {
   globals.state_given = std::any_of(argv + 1, argv + argc, [](const char* word) {
     return std::string_view(word) == "--state" || std::string_view(word).starts_with("--state=");
   });
-  return action();
+  try {
+    const int code = action();
+    if (code == kExitFailure) say_if_down(globals);
+    return code;
+  } catch (const Error& error) {
+    if (error.subject() == "standard output") return kExitFailure;  // `sedna get … | head`: nobody reads any more
+    std::fprintf(stderr, "sedna: %s\n", error.what());
+    if (error.code() == ErrorCode::kUnavailable) say_if_down(globals);
+    return error.code() == ErrorCode::kInvalidArgument && error.subject().starts_with("-") ? kExitUsage : kExitFailure;
+  }
 }
 
 }  // namespace
@@ -130,11 +148,6 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a pager that was closed is an error of the write
   try {
     return cli_program::run(argc, argv);
-  } catch (const Error& error) {
-    if (error.subject() == "standard output") return cli_program::kExitFailure;  // `sedna get … | head`
-    std::fprintf(stderr, "sedna: %s\n", error.what());
-    return error.code() == ErrorCode::kInvalidArgument && error.subject().starts_with("-") ? cli_program::kExitUsage
-                                                                                            : cli_program::kExitFailure;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "sedna: %s\n", error.what());
     return cli_program::kExitFailure;

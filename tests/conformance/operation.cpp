@@ -104,6 +104,10 @@ std::string Player::substitute_text(std::string_view text) const {
       out += continue_;
     } else if (const auto found = known_.find(word); found != known_.end()) {
       out += found->second;
+    } else if (word.starts_with("$rv:")) {
+      out += "1";  // never seen
+    } else if (word.starts_with("$uid:")) {
+      out += "00000000-0000-0000-0000-000000000000";
     } else {
       out += word;
     }
@@ -143,9 +147,13 @@ std::string Player::cleaned_text(std::string text) const {
   static const std::regex version("resource ?[vV]ersion: [0-9]+( \\([0-9]+\\)|, current: [0-9]+)?");
   static const std::regex precondition(
       R"(the precondition \([0-9]+\) does not match the ResourceVersion in record \([0-9]+\))");
+  // What differs, shown as Go prints its structures.
+  if (const std::size_t at = text.find("\n@@ "); at != std::string::npos) text.resize(at);
   // etcd's own words around a precondition.
   static const std::regex etcd(
       "StorageError: invalid object, Code: 4, Key: [^ ]*, ResourceVersion: 0, AdditionalErrorMsg: ");
+  // A status is validated on its own there.
+  static const std::regex own_status("status\\.([^ ]+ in body )");
   static const std::regex token("(continue key is not valid: ).*");
   // A patch that makes no object is told with the whole object in the message.
   static const std::regex whole(R"(patch: Invalid value: "\{.*\}": )");
@@ -155,6 +163,7 @@ std::string Player::cleaned_text(std::string text) const {
   text = std::regex_replace(text, version, "resource version: <version>");
   text = std::regex_replace(text, precondition, "the precondition does not match the ResourceVersion in record");
   text = std::regex_replace(text, etcd, "");
+  text = std::regex_replace(text, own_status, "$1");
   text = std::regex_replace(text, token, "$1<why>");
   text = std::regex_replace(text, whole, "patch: Invalid value: ");
   text = std::regex_replace(text, whole_cause, "Invalid value: ");
@@ -216,11 +225,12 @@ json::object Player::answer(const store::Outcome<api::Object>& outcome, const st
   } else {
     out = failure(outcome.status());
   }
-  if (!warnings.empty()) {
-    json::array texts;
-    for (const std::string& warning : warnings) texts.emplace_back(cleaned_text(warning));
-    out["warnings"] = std::move(texts);
+  json::array texts;
+  for (const std::string& warning : warnings) {
+    // Ours looks into pod templates too.
+    if (warning.find("(kept as written; ") == std::string::npos) texts.emplace_back(cleaned_text(warning));
   }
+  if (outcome && !texts.empty()) out["warnings"] = std::move(texts);
   return out;
 }
 
@@ -252,6 +262,9 @@ std::string difference(const json::value& wanted, const json::value& got, const 
 
 json::object Player::run(const json::object& sketch) {
   json::object out = ask(sketch);
+  if (json::value* object = out.if_contains("object"); object != nullptr && options_of(sketch).contains("dryRun")) {
+    api::make_object(object->get_object(), {"metadata"}).erase("resourceVersion");
+  }
   json::value* failed = out.if_contains("failure");
   if (failed != nullptr && sketch.contains("loosely")) {
     const json::object& whole = failed->get_object();
@@ -321,7 +334,10 @@ json::object Player::ask(const json::object& sketch) {
     continue_ = outcome->continue_token;
     json::array items;
     for (const api::Object& item : outcome->items) items.emplace_back(cleaned(item));
-    json::object list{{"items", std::move(items)}, {"continues", !outcome->continue_token.empty()}};
+    json::object list{{"items", std::move(items)}};
+    // With a selector Kubernetes may send an empty last page; ours knows that nothing is left.
+    const bool selects = !what.label_selector.empty() || !what.field_selector.empty();
+    if (!selects) list["continues"] = !outcome->continue_token.empty();
     if (outcome->remaining) list["remaining"] = *outcome->remaining;
     return {{"list", std::move(list)}};
   }

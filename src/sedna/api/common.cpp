@@ -164,7 +164,12 @@ const StructInfo<JobSpec>& struct_info() {
           .field("ttlSecondsAfterFinished", &JobSpec::ttl_seconds_after_finished,
                  "Seconds that a finished Job is kept.")
           .field("completionMode", &JobSpec::completion_mode, "NonIndexed or Indexed.")
-          .field("suspend", &JobSpec::suspend, "No Pods at present.");
+          .field("suspend", &JobSpec::suspend, "No Pods at present.")
+          .field("backoffLimitPerIndex", &JobSpec::backoff_limit_per_index, "Retries of an index.")
+          .field("maxFailedIndexes", &JobSpec::max_failed_indexes, "Indexes that may fail.")
+          .field("podReplacementPolicy", &JobSpec::pod_replacement_policy, "TerminatingOrFailed or Failed.")
+          .field("managedBy", &JobSpec::managed_by, "Who runs the Job.")
+          .field("successPolicy", &JobSpec::success_policy, "When the Job has succeeded; kept as it is written.");
   return info;
 }
 

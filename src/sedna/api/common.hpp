@@ -114,6 +114,11 @@ struct JobSpec {
   std::optional<std::int32_t> ttl_seconds_after_finished{};
   std::optional<std::string> completion_mode{};
   std::optional<bool> suspend{};
+  std::optional<std::int32_t> backoff_limit_per_index{};
+  std::optional<std::int32_t> max_failed_indexes{};
+  std::string pod_replacement_policy{};
+  std::string managed_by{};
+  json::object success_policy{};
   json::object extra{};
 };
 

@@ -2,6 +2,9 @@
 
 #include <initializer_list>
 
+#include "sedna/api/admission.hpp"
+#include "sedna/api/quantity.hpp"
+#include "sedna/api/schema.hpp"
 #include "sedna/base/base64.hpp"
 
 namespace sedna::api {
@@ -115,10 +118,11 @@ void volume(json::object& v) {
 void requests_from_limits(json::object& c) {
   auto* resources = object_in(c, "resources");
   if (resources == nullptr) return;
-  auto* limits = object_in(*resources, "limits");
-  if (limits == nullptr || limits->empty()) return;
+  const auto* found = object_in(*resources, "limits");
+  if (found == nullptr || found->empty()) return;
+  const json::object limits = *found;  // a new member may move those that are there
   json::object& requests = sub(*resources, "requests");
-  for (const auto& member : *limits) put(requests, member.key(), member.value());
+  for (const auto& member : limits) put(requests, member.key(), member.value());
 }
 
 bool has_toleration(const json::object& spec, std::string_view key) {
@@ -185,7 +189,10 @@ void service_defaults(Object& service) {
     auto* target = port.if_contains("targetPort");
     const bool unset = target == nullptr || (target->is_int64() && target->get_int64() == 0) ||
                        (target->is_string() && target->get_string().empty());
-    if (unset && number != nullptr) port["targetPort"] = *number;
+    if (unset && number != nullptr) {
+      json::value copy = *number;  // a new member may move those that are there
+      port["targetPort"] = std::move(copy);
+    }
   });
   const auto type = std::string(text_at(*spec, "type"));
   if (type == "ExternalName") return;
@@ -224,14 +231,18 @@ void autoscaler_defaults(Object& hpa) {
     put(down, "selectPolicy", "Max");
     put(down, "policies", json::array{scaling_policy("Percent", 100)});
   }
+  json::object& status = sub(hpa, "status");
+  put(status, "desiredReplicas", 0);
+  put(status, "currentMetrics", nullptr);
 }
 
 void secret_defaults(Object& secret) {
   put(secret, "type", "Opaque");
-  auto* plain = object_in(secret, "stringData");
-  if (plain == nullptr) return;
+  const auto* found = object_in(secret, "stringData");
+  if (found == nullptr) return;
+  const json::object plain = *found;  // a new member may move those that are there
   json::object& data = sub(secret, "data");
-  for (const auto& member : *plain) {
+  for (const auto& member : plain) {
     if (member.value().is_string()) data[member.key()] = base64_encode(std::string_view(member.value().get_string()));
   }
   secret.erase("stringData");
@@ -242,6 +253,21 @@ void event_defaults(Object& event) {
   for (const auto name : {"firstTimestamp", "lastTimestamp", "eventTime"}) put(event, name, nullptr);
   put(event, "reportingComponent", "");
   put(event, "reportingInstance", "");
+}
+
+/// "1000m" is stored as "1", as Kubernetes prints every quantity.
+void canonical_quantities(json::value& v, const Schema& schema) {
+  if (schema.type == Schema::Type::kAny && schema.format == "quantity") {
+    if (const auto q = Quantity::from_json(v)) v = json::value(std::string_view(q->canonical()));
+  } else if (v.is_array() && schema.items != nullptr) {
+    for (auto& item : v.get_array()) canonical_quantities(item, *schema.items);
+  } else if (v.is_object()) {
+    for (auto& member : v.get_object()) {
+      const Property* p = schema.find(member.key());
+      const Schema* next = p != nullptr ? p->schema : schema.values;
+      if (next != nullptr) canonical_quantities(member.value(), *next);
+    }
+  }
 }
 
 void endpoint_slice_defaults(Object& slice) {
@@ -267,6 +293,13 @@ void set_pod_spec_defaults(json::object& spec) {
 }
 
 void set_core_defaults(const Kind& kind, Object& object) {
+  const bool holds_quantities = &kind == &kinds::kPod || &kind == &kinds::kDeployment || &kind == &kinds::kNode ||
+                                &kind == &kinds::kHorizontalPodAutoscaler;
+  if (holds_quantities) {
+    json::value root = std::move(object);
+    canonical_quantities(root, schema_of(kind));
+    object = std::move(root.get_object());
+  }
   if (&kind == &kinds::kPod) return pod_defaults(object);
   if (&kind == &kinds::kDeployment) return deployment_defaults(object);
   if (&kind == &kinds::kService) return service_defaults(object);

@@ -100,9 +100,8 @@ Faults qualified_name_faults(std::string_view key) {
     const auto prefix = key.substr(0, slash);
     name = key.substr(slash + 1);
     if (name.find('/') != std::string_view::npos) {
-      return {
-          "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
-          "an alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"};
+      return {"a qualified name " + std::string(kQualifiedFault) +
+              " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"};
     }
     if (prefix.empty()) {
       out.emplace_back("prefix part must be non-empty");

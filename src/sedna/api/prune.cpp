@@ -3,52 +3,60 @@
 
 #include "sedna/api/admission.hpp"
 #include "sedna/api/core_defaults.hpp"
+#include "sedna/api/field_path.hpp"
 #include "sedna/api/schema.hpp"
 
 namespace sedna::api {
 
 namespace {
 
-std::string child(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : path + "." + std::string(name);
+std::string unknown_text(const FieldPath& path) {
+  return "unknown field " + quoted(path.text());
 }
 
-std::string element(const std::string& path, std::size_t i) {
-  return path + "[" + std::to_string(i) + "]";
-}
-
-std::string unknown_text(const std::string& path) {
-  return "unknown field " + quoted(path);
-}
-
-void prune(json::value& v, const Schema& schema, const std::string& path, std::vector<std::string>& unknown);
-
-void prune_object(json::object& o, const Schema& schema, const std::string& path, std::vector<std::string>& unknown) {
+void prune(json::value& v, const Schema& schema, const FieldPath& path, std::vector<std::string>& unknown) {
+  if (v.is_array() && schema.type == Schema::Type::kArray && schema.items != nullptr) {
+    json::array& list = v.get_array();
+    for (std::size_t i = 0; i < list.size(); ++i) prune(list[i], *schema.items, {path, i}, unknown);
+    return;
+  }
+  if (!v.is_object() || schema.type != Schema::Type::kObject) return;
   std::vector<std::string> gone;
-  for (auto& member : o) {
+  for (auto& member : v.get_object()) {
     const std::string_view name = member.key();
+    const FieldPath here(path, name);
     if (const Property* p = schema.find(name)) {
       if (member.value().is_null()) {
         gone.emplace_back(name);  // no field of ours is nullable: null is as good as absent
       } else {
-        prune(member.value(), *p->schema, child(path, name), unknown);
+        prune(member.value(), *p->schema, here, unknown);
       }
     } else if (schema.values != nullptr) {
-      prune(member.value(), *schema.values, child(path, name), unknown);
+      prune(member.value(), *schema.values, here, unknown);
     } else if (!schema.preserve_unknown) {
-      unknown.push_back(unknown_text(child(path, name)));
+      unknown.push_back(unknown_text(here));
       gone.emplace_back(name);
     }
   }
-  for (const auto& name : gone) o.stable_erase(name);
+  for (const auto& name : gone) v.get_object().stable_erase(name);
 }
 
-void prune(json::value& v, const Schema& schema, const std::string& path, std::vector<std::string>& unknown) {
-  if (v.is_object() && schema.type == Schema::Type::kObject) {
-    prune_object(v.get_object(), schema, path, unknown);
-  } else if (v.is_array() && schema.type == Schema::Type::kArray && schema.items != nullptr) {
-    for (std::size_t i = 0; i < v.get_array().size(); ++i) {
-      prune(v.get_array()[i], *schema.items, element(path, i), unknown);
+/// What prune() would tell, with nothing removed.
+void find_unknown(const json::value& v, const Schema& schema, const FieldPath& path,
+                  std::vector<std::string>& unknown) {
+  if (v.is_array() && schema.items != nullptr) {
+    const json::array& list = v.get_array();
+    for (std::size_t i = 0; i < list.size(); ++i) find_unknown(list[i], *schema.items, {path, i}, unknown);
+  } else if (v.is_object() && schema.type == Schema::Type::kObject) {
+    for (const auto& member : v.get_object()) {
+      const FieldPath here(path, member.key());
+      const Property* p = schema.find(member.key());
+      const Schema* next = p != nullptr ? p->schema : schema.values;
+      if (next != nullptr) {
+        find_unknown(member.value(), *next, here, unknown);
+      } else if (!schema.preserve_unknown) {
+        unknown.push_back(unknown_text(here));
+      }
     }
   }
 }
@@ -94,27 +102,19 @@ void set_defaults(json::value& v, const Schema& schema) {
 }
 
 /// Unknown fields inside what Sedna's kinds keep as written, told by the core structure it should be.
-void collect_hints(const json::value& v, const Schema& schema, const std::string& path,
-                   std::vector<std::string>& hints) {
+void collect_hints(const json::value& v, const Schema& schema, const FieldPath& path, std::vector<std::string>& hints) {
   if (!schema.embeds.empty()) {
-    const Schema* core = core_structure(schema.embeds);
-    if (core == nullptr) return;
-    json::value copy = v;
     std::vector<std::string> unknown;
-    prune(copy, *core, path, unknown);
+    if (const Schema* core = core_structure(schema.embeds)) find_unknown(v, *core, path, unknown);
     for (auto& text : unknown) hints.push_back(std::move(text) + " (kept as written; Kubernetes knows no such field)");
-    return;
-  }
-  if (v.is_object()) {
+  } else if (v.is_object()) {
     for (const auto& member : v.get_object()) {
-      if (const Property* p = schema.find(member.key())) {
-        collect_hints(member.value(), *p->schema, child(path, p->name), hints);
-      }
+      const Property* p = schema.find(member.key());
+      if (p != nullptr) collect_hints(member.value(), *p->schema, {path, member.key()}, hints);
     }
   } else if (v.is_array() && schema.items != nullptr) {
-    for (std::size_t i = 0; i < v.get_array().size(); ++i) {
-      collect_hints(v.get_array()[i], *schema.items, element(path, i), hints);
-    }
+    const json::array& list = v.get_array();
+    for (std::size_t i = 0; i < list.size(); ++i) collect_hints(list[i], *schema.items, {path, i}, hints);
   }
 }
 

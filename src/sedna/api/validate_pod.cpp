@@ -123,6 +123,26 @@ void check_tolerations(const json::object& spec, const std::string& path, FieldE
   });
 }
 
+/// Tolerations may be added, and those that are there may get another time.
+void check_added_tolerations(const json::object& next, const json::object& before, FieldErrors& errors) {
+  const auto timeless = [](const json::value& v) {
+    json::object o = v.is_object() ? v.get_object() : json::object();
+    o.erase("tolerationSeconds");
+    return o;
+  };
+  const auto *mine = array_in(next, "tolerations"), *theirs = array_in(before, "tolerations");
+  if (theirs == nullptr) return;
+  for (const auto& old : *theirs) {
+    const bool kept = mine != nullptr &&
+                      std::ranges::any_of(*mine, [&](const json::value& v) { return timeless(v) == timeless(old); });
+    if (!kept) {
+      errors.push_back(
+          forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"));
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 void validate_pod_spec(const json::object& spec, const std::string& path, FieldErrors& errors) {
@@ -173,9 +193,13 @@ void validate_pod_update(const Object& object, const Object& old, FieldErrors& e
       if (const auto* image = b->if_contains("image")) (*a)["image"] = *image;
     }
   }
-  // A Pod is bound to a node by an update of this field through the binding subresource.
+  // In Kubernetes a Pod is bound through its binding subresource; the embedded home's scheduler sets the field.
   const bool binds = text_in(*before, "nodeName").empty();
+  check_added_tolerations(*next, *before, errors);
+  const bool may_end_at_once = int_in(*before, "terminationGracePeriodSeconds").value_or(0) < 0 &&
+                               int_in(*next, "terminationGracePeriodSeconds") == 1;
   for (const std::string_view name : {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}) {
+    if (name == "terminationGracePeriodSeconds" && !may_end_at_once) continue;
     comparable.erase(name);
     if (const auto* v = before->if_contains(name)) comparable[name] = *v;
   }

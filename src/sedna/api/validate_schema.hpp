@@ -7,10 +7,8 @@
 namespace sedna::api {
 
 /// Every fault of `v` below `path`.
-void validate_schema(const json::value& v, const Schema& schema, const std::string& path, FieldErrors& errors);
+void validate_schema(const json::value& v, const Schema& schema, std::string_view path, FieldErrors& errors);
 /// OpenAPI's word for the type of a value: "string", "integer", …
 std::string_view openapi_type(const json::value& v);
-/// A number as Go prints it with %v.
-std::string shown_number(const json::value& v);
 
 }  // namespace sedna::api

@@ -138,10 +138,6 @@ std::string Daemon::inside_url() const {
   return impl_->servers.size() > 1 ? impl_->servers[1]->origin() : url();
 }
 
-void Daemon::set_ready(bool ready, std::string reason) {
-  for (const auto& server : impl_->servers) server->set_ready(ready, reason);
-}
-
 void Daemon::stop() {
   if (impl_->stopped) return;
   impl_->stopped = true;

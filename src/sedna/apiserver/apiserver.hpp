@@ -38,8 +38,6 @@ class Daemon {
   /// https://127.0.0.1:port, and for daemons inside the Pod network.
   std::string url() const;
   std::string inside_url() const;
-  /// Readiness as /readyz shows it.
-  void set_ready(bool ready, std::string reason = {});
   /// Lets requests under way finish, ends watches, closes the database. Idempotent.
   void stop();
 

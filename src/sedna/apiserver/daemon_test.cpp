@@ -185,7 +185,7 @@ TEST_F(DaemonTest, ListsAsObjectsTablesAndMetadata) {
 TEST_F(DaemonTest, BodiesMayBeYamlAndMustBeWhatThePathSays) {
   EXPECT_EQ(ask("POST", kMaps, "metadata: {name: yaml}\ndata: {a: 'on'}\n", "application/yaml").status, 201);
   EXPECT_EQ(ask("POST", kMaps, "{", "application/json").status, 400);
-  EXPECT_EQ(ask("POST", kMaps, "x", "application/vnd.kubernetes.protobuf").status, 415);
+  EXPECT_EQ(ask("POST", kMaps, "x", "application/cbor").status, 415);
   const Answer other = ask("POST", kMaps, R"({"apiVersion":"v2","kind":"ConfigMap","metadata":{"name":"z"}})");
   EXPECT_EQ(other.message(), "the API version in the data (v2) does not match the expected API version (v1)");
   const std::string large(4 * 1024 * 1024, 'x');
@@ -194,6 +194,25 @@ TEST_F(DaemonTest, BodiesMayBeYamlAndMustBeWhatThePathSays) {
   const Answer refused = ask("POST", kDatasets, R"({"apiVersion":"sedna.io/v1alpha1","kind":"Dataset","metadata":
     {"name":"l"},"spec":{"format":"txt","nodeName":"n","url":")" + medium + R"("}})");
   EXPECT_EQ(refused.status, 413) << refused.message();
+}
+
+TEST_F(DaemonTest, TypedGoClientsMaySendProtobuf) {
+  // As `kubectl create configmap p --from-literal=k=v` sends it.
+  const auto tagged = [](char tag, const std::string& text) {
+    return std::string(1, tag) + static_cast<char>(text.size()) + text;
+  };
+  const std::string metadata = tagged('\x0a', "p") + tagged('\x12', "") + tagged('\x42', "");
+  const std::string entry = tagged('\x0a', "k") + tagged('\x12', "v");
+  const std::string raw = tagged('\x0a', metadata) + tagged('\x12', entry);
+  const std::string type = tagged('\x0a', "v1") + tagged('\x12', "ConfigMap");
+  const std::string body = std::string("k8s\0", 4) + tagged('\x0a', type) + tagged('\x12', raw);
+  ASSERT_EQ(ask("POST", kMaps, body, "application/vnd.kubernetes.protobuf").status, 201);
+  const Answer made = get(std::string(kMaps) + "/p");
+  EXPECT_EQ(api::string_at(made.object(), {"data", "k"}), "v");
+  EXPECT_FALSE(api::find(made.object(), {"metadata", "generateName"}));
+  for (std::size_t cut = 0; cut < body.size(); ++cut) {
+    EXPECT_NE(ask("POST", kMaps, body.substr(0, cut) + "!", "application/vnd.kubernetes.protobuf").status, 500) << cut;
+  }
 }
 
 TEST_F(DaemonTest, ScalesDeployments) {

@@ -41,10 +41,7 @@ std::vector<Subresource> subresources_of(const Kind& kind) {
                        std::move(verbs)};
   };
   if (&kind == &api::kinds::kNamespace) out.push_back(own("finalize", {"update"}));
-  if (&kind == &api::kinds::kPod) {
-    out.push_back(own("log", {"get"}));
-    out.push_back({"portforward", "", "v1", "PodPortForwardOptions", {"create", "get"}});
-  }
+  if (&kind == &api::kinds::kPod) out.push_back(own("log", {"get"}));
   if (kind.has_scale) out.push_back({"scale", "autoscaling", "v1", "Scale", {"get", "patch", "update"}});
   if (kind.has_status) out.push_back(own("status", {"get", "patch", "update"}));
   return out;

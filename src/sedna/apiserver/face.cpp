@@ -27,7 +27,7 @@ std::optional<store::Status> known_absence(std::string_view path) {
   struct Absence {
     std::string_view part, why;
   };
-  static constexpr std::array<Absence, 4> kAbsences{{
+  static constexpr std::array<Absence, 5> kAbsences{{
       {"/apis/apiextensions.k8s.io", "the embedded API server has a fixed set of kinds: CustomResourceDefinitions are "
                                      "not available (the Sedna kinds are built in)"},
       {"/apis/rbac.authorization.k8s.io",
@@ -35,6 +35,7 @@ std::optional<store::Status> known_absence(std::string_view path) {
        "available"},
       {"/exec", "exec is not available on the embedded API server"},
       {"/attach", "attach is not available on the embedded API server"},
+      {"/portforward", "port-forward is not available on the embedded API server: use sedna port-forward"},
   }};
   for (const Absence& absence : kAbsences) {
     const bool group = absence.part.starts_with("/apis");
@@ -67,9 +68,18 @@ void Face::add_routes(serve::Server& server) {
   options.max_body = kMaxBody;
   options.error_body = core_error;
   options.metric_name = "api";
+  serve::RouteOptions health;
+  health.anonymous = true;
+  health.uncounted = true;
+  server.route("GET", "/readyz", [this](serve::Request& request) { return readiness(request); }, health);
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     server.route(method, "/{path...}", [this](serve::Request& request) { return answer(request); }, options);
   }
+}
+
+net::Task<Response> Face::readiness(serve::Request&) const {
+  const std::string trouble = engine_.core().trouble();
+  co_return trouble.empty() ? Response::text(200, "ok") : Response::text(503, "the store fails: " + trouble + "\n");
 }
 
 net::Task<Response> Face::answer(serve::Request& request) {

@@ -30,6 +30,7 @@ class Face {
   void add_routes(serve::Server& server);
 
  private:
+  net::Task<serve::Response> readiness(serve::Request& request) const;
   net::Task<serve::Response> answer(serve::Request& request);
   net::Task<serve::Response> dispatch(serve::Request& request, RequestInfo info);
   net::Task<serve::Response> backup(serve::Request& request);

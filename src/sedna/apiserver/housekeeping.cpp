@@ -13,6 +13,7 @@ namespace kinds = api::kinds;
 
 constexpr auto kEventLife = std::chrono::hours(1);
 constexpr auto kRound = std::chrono::seconds(30);
+constexpr unsigned kRoundsBetweenExpiries = 10;
 
 }  // namespace
 
@@ -73,10 +74,12 @@ void Housekeeping::show() {
 void Housekeeping::run() {
   pthread_setname_np(pthread_self(), "sedna-keep");
   std::unique_lock lock(mutex_);
-  while (!stopping_) {
+  for (unsigned round = 0; !stopping_; ++round) {
     lock.unlock();
     try {
-      expire_events(engine_, std::chrono::system_clock::now() - kEventLife);
+      if (round % kRoundsBetweenExpiries == 0) {
+        expire_events(engine_, std::chrono::system_clock::now() - kEventLife);
+      }
       show();
     } catch (const std::exception& error) {
       log::error("housekeeping failed and is tried again", {{"error", error.what()}});

@@ -2,6 +2,7 @@
 
 #include "sedna/api/admission.hpp"
 #include "sedna/api/patch.hpp"
+#include "sedna/apiserver/protobuf.hpp"
 #include "sedna/json/yaml.hpp"
 #include "sedna/store/statuses.hpp"
 
@@ -79,9 +80,14 @@ Outcome<json::value> parse_body(std::string_view content_type, std::string_view 
     if (!value) return statuses::bad_request("the body is not YAML: " + value.error().message());
     return *std::move(value);
   }
+  if (type == kProtobufType) {
+    auto object = parse_protobuf(text);
+    if (!object) return statuses::bad_request(object.error().message());
+    return json::value(*std::move(object));
+  }
   return statuses::unsupported_media_type(
       "the body of the request was in an unknown format - accepted media types include: application/json, "
-      "application/yaml");
+      "application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 Outcome<api::Object> parse_object(const Kind& kind, const serve::Request& request) {

@@ -127,7 +127,7 @@ net::Task<Response> Resources::change(serve::Request& request, RequestInfo info,
   } else {
     auto object = parse_object(*info.kind, request);
     if (!object) co_return status_response(object.status());
-    change = Engine::replacement(*info.kind, part, *std::move(object));
+    change = Engine::replacement(*info.kind, *std::move(object));
   }
   std::vector<std::string> warnings;
   options->warnings = &warnings;
@@ -150,7 +150,8 @@ net::Task<Response> Resources::remove(serve::Request& request, RequestInfo info,
   const WriteOutcome outcome = co_await await_write(start);
   if (!outcome) co_return status_response(outcome.status());
   const StoredPtr& stored = *outcome;
-  if (answers_with_object(*info.kind) || (!options->dry_run && !is_gone(engine_, stored))) {
+  const bool stays = options->dry_run ? stored->deleting : !is_gone(engine_, stored);
+  if (answers_with_object(*info.kind) || stays) {
     co_return object_response(200, stored, wanted);
   }
   co_return success_response(*info.kind, info.name, api::uid_of(stored->object()));
@@ -191,7 +192,7 @@ net::Task<Response> Resources::scale(serve::Request& request, RequestInfo info) 
   auto change = scale_change(request, info.verb == Verb::kPatch);
   if (!change) co_return status_response(change.status());
   const auto start = [this, &info, &change, &options](Engine::Done done) {
-    engine_.modify(*info.kind, info.ns, info.name, Part::kMain, Engine::Source::kBody, *change, *options,
+    engine_.modify(*info.kind, info.ns, info.name, Part::kMain, Engine::Source::kPatch, *change, *options,
                    std::move(done));
   };
   const WriteOutcome outcome = co_await await_write(start);

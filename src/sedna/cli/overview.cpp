@@ -257,6 +257,9 @@ Overview load_overview(Cluster& cluster, const std::string& ns) {
                               "is its machine or its agent down? sedna describe node " + n.name});
     }
   }
+  if (out.nodes.empty()) {
+    out.problems.push_back({"nodes", "there is none: nothing can run", "sedna up --nodes cloud0:cloud,edge0:edge"});
+  }
   for (const api::Kind* kind : api::all_kinds()) {
     if (kind->category != "sedna" || kind == &api::kinds::kDataset || kind == &api::kinds::kModel) continue;
     for (const auto& object : list(cluster, *kind, ns)) {

@@ -45,6 +45,12 @@ std::uint16_t behind_service(const api::Object& service, std::uint16_t port) {
   return port;
 }
 
+/// Of a JointInferenceService the cloud workers serve 5000, the edge workers anything else.
+void keep_side(std::vector<api::Object>& pods, std::uint16_t port) {
+  const std::string_view side = port == 5000 ? "cloud" : "edge";
+  std::erase_if(pods, [&](const api::Object& pod) { return summarise_pod(pod).worker_type != side; });
+}
+
 /// A Pod that can answer, the first Ready one.
 api::Object pick(std::vector<api::Object> pods, const std::string& what) {
   for (auto& pod : pods) {
@@ -77,7 +83,9 @@ int port_forward(Cluster& cluster, Console& console, const PortForwardOptions& o
     throw Error(ErrorCode::kInvalidArgument, "one port at a time: PORT, LOCAL:REMOTE or :REMOTE", "ports");
   }
   Forward forward = parse_forward(options.ports.front());
-  const api::Object pod = pick(pods_of(cluster, *target.kind, options.ns, target.name), options.what);
+  auto pods = pods_of(cluster, *target.kind, options.ns, target.name);
+  if (target.kind == &api::kinds::kJointInferenceService) keep_side(pods, forward.remote);
+  const api::Object pod = pick(std::move(pods), options.what);
   if (target.kind == &api::kinds::kService) {
     forward.remote =
         behind_service(cluster.api().get(*target.kind, options.ns, target.name).value(), forward.remote);

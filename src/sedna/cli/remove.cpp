@@ -1,6 +1,7 @@
 #include "sedna/cli/remove.hpp"
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "sedna/api/object.hpp"
@@ -84,15 +85,11 @@ std::string waiting_for(const Doomed& doomed, const api::Object& object) {
   return "the server to finish";
 }
 
-/// Pods and Deployments that belong to an object by owner, directly or through each other.
-std::vector<std::string> children_left(Cluster& cluster, const std::vector<Doomed>& gone) {
+/// Pods and Deployments that belong to an object by owner, directly or through each other. `uids` are those of what was
+/// deleted and grow by what is found: a Deployment may be gone before its Pods.
+std::vector<std::string> children_left(Cluster& cluster, const std::vector<std::string>& namespaces,
+                                       std::set<std::string, std::less<>>& uids) {
   std::vector<std::string> out;
-  std::vector<std::string> uids;
-  for (const auto& d : gone) uids.push_back(d.uid);
-  std::vector<std::string> namespaces;
-  for (const auto& d : gone) {
-    if (std::find(namespaces.begin(), namespaces.end(), d.ns) == namespaces.end()) namespaces.push_back(d.ns);
-  }
   for (const auto& ns : namespaces) {
     for (const api::Kind* kind : {&api::kinds::kDeployment, &api::kinds::kPod}) {
       store::ListOptions list;
@@ -101,9 +98,9 @@ std::vector<std::string> children_left(Cluster& cluster, const std::vector<Doome
       if (!found) continue;  // may lack the right to look; the objects named are gone all the same
       for (const auto& item : found->items) {
         for (const auto& owner : api::owners_of(item)) {
-          if (std::find(uids.begin(), uids.end(), owner.uid) == uids.end()) continue;
+          if (!uids.contains(owner.uid)) continue;
           out.push_back(qualified_name(*kind, api::name_of(item)));
-          uids.emplace_back(api::uid_of(item));
+          uids.emplace(api::uid_of(item));
           break;
         }
       }
@@ -115,7 +112,12 @@ std::vector<std::string> children_left(Cluster& cluster, const std::vector<Doome
 /// Waits until none of them is there, nor what they own. False after the timeout.
 bool wait_gone(Cluster& cluster, Console& console, std::vector<Doomed> doomed, std::chrono::seconds timeout) {
   const Deadline deadline = Deadline::after(timeout);
-  const std::vector<Doomed> all = doomed;
+  std::set<std::string, std::less<>> uids;
+  std::vector<std::string> namespaces;
+  for (const auto& d : doomed) {
+    uids.insert(d.uid);
+    if (std::find(namespaces.begin(), namespaces.end(), d.ns) == namespaces.end()) namespaces.push_back(d.ns);
+  }
   auto pause = std::chrono::milliseconds(50);
   for (;;) {
     std::string what;
@@ -132,8 +134,8 @@ bool wait_gone(Cluster& cluster, Console& console, std::vector<Doomed> doomed, s
       }
       ++it;
     }
+    const auto children = children_left(cluster, namespaces, uids);
     if (doomed.empty()) {
-      const auto children = children_left(cluster, all);
       if (children.empty()) break;
       what = children.front() + (children.size() > 1 ? " and " + std::to_string(children.size() - 1) + " more" : "") +
              " still to go";

@@ -71,10 +71,7 @@ control::ReconcileResult DatasetController::reconcile(const std::string& key) {
   control::ReconcileResult result;
   for (const auto& fact : facts) {
     if (fact.node != node || is_duplicate(status, fact)) continue;  // of the node it was on before
-    if (!fact.source.empty()) {
-      status["reporter"] = fact.source;
-      status["sequence"] = static_cast<std::int64_t>(fact.sequence);
-    }
+    const json::object before = status;
     if (const json::value* count = fact.body.if_contains("numberOfSamples"); count != nullptr && count->is_int64()) {
       if (!status.contains("numberOfSamples") || api::int_at(status, {"numberOfSamples"}) != count->get_int64()) {
         status["numberOfSamples"] = *count;
@@ -87,6 +84,11 @@ control::ReconcileResult DatasetController::reconcile(const std::string& key) {
       set_condition(conditions_of(status), {"Ready", false, reason, "node " + node + ": " + message}, now, true);
     }
     status["observedGeneration"] = api::generation_of(*dataset);
+    // A local controller that comes back tells what it knows once more: that alone is not worth a write.
+    if (status != before && !fact.source.empty()) {
+      status["reporter"] = fact.source;
+      status["sequence"] = static_cast<std::int64_t>(fact.sequence);
+    }
   }
   const auto* conditions = api::array_at(status, {"conditions"});
   const bool told = conditions != nullptr && find_condition(*conditions, "Ready") != nullptr;

@@ -84,7 +84,7 @@ TEST(JointInference, WritesNothingWhenNothingChanged) {
   TestGm gm;
   with_digits(gm).workers_ready();
   const auto before = gm.server.list(kJointInferenceService, {}).value().resource_version;
-  gm.controller.queue().add("default/digits");
+  gm.queue().add("default/digits");
   gm.clock.advance(10min);
   gm.settle();
   EXPECT_EQ(gm.server.list(kJointInferenceService, {}).value().resource_version, before);
@@ -288,8 +288,8 @@ TEST(JointInference, ReportsReachTheStatusAreAcknowledgedAfterwardsAndOnceAMinut
   with_digits(gm).workers_ready();
   int acknowledged = 0;
   const auto put = [&](Fact fact) {
-    gm.joint_inference.inbox().put("default/digits", std::move(fact));
-    gm.controller.queue().add("default/digits");
+    gm.inbox().put("default/digits", std::move(fact));
+    gm.queue().add("default/digits");
   };
   put(report("uid-1", 1, 100, 20, [&] { ++acknowledged; }));
   EXPECT_EQ(acknowledged, 0);
@@ -323,8 +323,8 @@ TEST(JointInference, ReportsReachTheStatusAreAcknowledgedAfterwardsAndOnceAMinut
 TEST(JointInference, ReportsOfAServiceThatIsGoneAreAcknowledged) {
   TestGm gm;
   int acknowledged = 0;
-  gm.joint_inference.inbox().put("default/digits", report("uid-1", 1, 1, 1, [&] { ++acknowledged; }));
-  gm.controller.queue().add("default/digits");
+  gm.inbox().put("default/digits", report("uid-1", 1, 1, 1, [&] { ++acknowledged; }));
+  gm.queue().add("default/digits");
   gm.settle();
   EXPECT_EQ(acknowledged, 1);
 }

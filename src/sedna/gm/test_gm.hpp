@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -62,11 +62,18 @@ inline std::vector<api::Object> objects_of(std::string_view yaml) {
 
 class TestGm {
  public:
-  explicit TestGm(WorkerOptions options = {})
-      : server(embedded(clock)), events(server, event_options(clock)), caches(server, ""),
-        joint_inference(server, caches.joint_inference(), events, std::move(options), clock),
-        controller(joint_inference, controller_options(clock)) {
-    joint_inference.watch(controller);
+  /// `through`: what GM speaks to instead of the server itself, made of it.
+  using Through = std::function<std::unique_ptr<store::ApiServer>(store::ApiServer& server)>;
+  explicit TestGm(WorkerOptions options = {}, const Through& through = {})
+      : server(embedded(clock)), worker_options(std::move(options)) {
+    if (through) through_ = through(server);
+    start();
+  }
+  /// A new process: nothing is left of the old one but what lies on the server.
+  void start(bool direct = false) {
+    gm_.reset();
+    store::ApiServer& api = through_ != nullptr && !direct ? *through_ : server;
+    gm_ = std::make_unique<Process>(api, clock, worker_options);
   }
 
   store::Outcome<api::Object> apply(const api::Object& object) {
@@ -79,12 +86,12 @@ class TestGm {
   void settle() {
     for (bool busy = true; busy;) {
       busy = false;
-      for (control::Informer* informer : caches.all()) {
+      for (control::Informer* informer : gm_->caches.all()) {
         while (informer->step(Deadline(SteadyClock::time_point::min()))) busy = true;
       }
-      busy = controller.drain() > 0 || busy;
+      busy = gm_->controller.drain() > 0 || busy;
     }
-    events.flush();
+    gm_->events.flush();
   }
 
   api::Object get(const api::Kind& kind, std::string_view name) { return server.get(kind, "default", name).value(); }
@@ -134,14 +141,27 @@ class TestGm {
     return server.update_status(api::kinds::kPod, made, {}).value();
   }
 
+  Inbox& inbox() { return gm_->joint_inference.inbox(); }
+  control::WorkQueue& queue() { return gm_->controller.queue(); }
+
   sedna::testing::FakeClock clock;
   store::embedded::EmbeddedServer server;
-  control::EventRecorder events;
-  Caches caches;
-  JointInferenceController joint_inference;
-  control::Controller controller;
+  WorkerOptions worker_options;
 
  private:
+  struct Process {
+    Process(store::ApiServer& api, const Clock& clock, const WorkerOptions& options)
+        : events(api, event_options(clock)), caches(api, ""),
+          joint_inference(api, caches.joint_inference(), events, options, clock),
+          controller(joint_inference, controller_options(clock)) {
+      joint_inference.watch(controller);
+    }
+    control::EventRecorder events;
+    Caches caches;
+    JointInferenceController joint_inference;
+    control::Controller controller;
+  };
+
   static store::embedded::EmbeddedOptions embedded(const Clock& clock) {
     store::embedded::EmbeddedOptions options;
     options.clock = &clock;
@@ -159,6 +179,9 @@ class TestGm {
     options.clock = &clock;
     return options;
   }
+
+  std::unique_ptr<store::ApiServer> through_;
+  std::unique_ptr<Process> gm_;
 };
 
 }  // namespace sedna::gm::testing

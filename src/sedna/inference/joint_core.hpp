@@ -42,6 +42,7 @@ struct JointInference::Impl {
   void compare_labels(std::span<const tensor::Tensor> edge_outputs, std::span<const tensor::Tensor> cloud_outputs);
   void note_upload(const CloudAnswer& answer);
   JointCounts counts() const;
+  std::string statistics() const;
   std::uint64_t inferences() const;
 
   const JointOptions options;

@@ -1,9 +1,11 @@
 #include "sedna/inference/joint_inference.hpp"
 
+#include <cmath>
 #include <utility>
 
 #include "sedna/base/error.hpp"
 #include "sedna/inference/joint_core.hpp"
+#include "sedna/json/json.hpp"
 
 namespace sedna::inference {
 
@@ -197,6 +199,32 @@ void JointInference::Impl::set_gauges() const {
   held_back->set(policy.holds_back() ? 1 : 0);
 }
 
+/// What the service's status shows beside upstream's three figures.
+std::string JointInference::Impl::statistics() const {
+  json::object errors;
+  std::uint64_t fallbacks = 0;
+  for (const algo::Reason reason : {algo::Reason::kDeadline, algo::Reason::kBreaker, algo::Reason::kQueue,
+                                    algo::Reason::kTransport, algo::Reason::kRefused}) {
+    const std::uint64_t n = stayed[static_cast<std::size_t>(reason)]->value();
+    fallbacks += n;
+    if (n > 0) errors[algo::reason_name(reason)] = n;
+  }
+  if (const auto n = stayed[static_cast<std::size_t>(algo::Reason::kInvalid)]->value(); n > 0) {
+    errors[algo::reason_name(algo::Reason::kInvalid)] = n;
+  }
+  json::object out{{"uploads", uploaded->value()}, {"uploadBytes", upload_bytes->value()}, {"fallbacks", fallbacks}};
+  if (edge_seconds->count() > 0) {
+    json::object latency;
+    for (const auto& [name, q] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}}) {
+      constexpr double kMicro = 1e6, kPerMilli = 1e3;
+      latency[name] = std::round(edge_seconds->quantile(q) * kMicro) / kPerMilli;  // whole microseconds
+    }
+    out["latencyMilliseconds"] = std::move(latency);
+  }
+  out["errors"] = std::move(errors);
+  return json::write(out);
+}
+
 JointInference::JointInference(JointOptions options, EstimatorPtr edge,
                                std::shared_ptr<const algo::HardExampleFilter> filter,
                                std::shared_ptr<CloudClient> cloud, metrics::Registry& registry,
@@ -206,7 +234,7 @@ JointInference::JointInference(JointOptions options, EstimatorPtr edge,
   if (impl_->reporter) {
     impl_->reporter->set_source([impl = impl_.get()] {
       const JointCounts counts = impl->counts();
-      return LcCounts{counts.inferences, counts.hard, counts.uploaded};
+      return LcCounts{counts.inferences, counts.hard, counts.uploaded, impl->statistics()};
     });
   }
 }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "sedna/base/error.hpp"
+#include "sedna/base/ids.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/json/json.hpp"
 #include "sedna/worker/lc_client.hpp"
@@ -25,11 +26,12 @@ LcReporterOptions LcReporterOptions::from_context(const worker::Context& context
   options.worker_name = context.worker_name();
   options.namespace_name = context.namespace_name();
   options.job_name = context.job_name();
+  options.pod_uid = context.get_or("POD_UID", "");
   return options;
 }
 
 std::string lc_report_body(const LcReporterOptions& options, const LcCounts& counts, SystemClock::time_point start,
-                           SystemClock::time_point update) {
+                           SystemClock::time_point update, std::string_view run) {
   std::string owner = "{\"startTime\": ";
   json::append_string(owner, format_local_time(start), true);
   owner += ", \"updateTime\": ";
@@ -51,7 +53,16 @@ std::string lc_report_body(const LcReporterOptions& options, const LcCounts& cou
   info.kind = "inference";
   info.results = "[]";
   info.owner_info = std::move(owner);
-  return worker::worker_info_body(info);
+  std::string body = worker::worker_info_body(info);
+  if (options.pod_uid.empty()) return body;
+  body.pop_back();
+  body += ", \"podUid\": ";
+  json::append_string(body, options.pod_uid, true);
+  body += ", \"run\": ";
+  json::append_string(body, run, true);
+  if (!counts.statistics.empty()) body.append(", \"statistics\": ").append(counts.statistics);
+  body += '}';
+  return body;
 }
 
 struct LcReporter::Impl {
@@ -75,6 +86,7 @@ struct LcReporter::Impl {
     std::mutex source_mutex;        ///< held while the source is asked
     std::mutex sending;             ///< one report at a time, the period's or flush()'s; guards what follows
     SystemClock::time_point since;  ///< start of the first period not yet reported
+    const std::string name = random_hex(8);  ///< of this process, so that its figures are not taken for the last one's
     bool complained = false;
     std::mutex start_mutex;
     std::thread thread;  ///< last: uses the others
@@ -109,7 +121,7 @@ struct LcReporter::Impl {
       return true;
     }
     const Result<void> outcome =
-        client->post(options.worker_name, lc_report_body(options, current, mine.since, now), deadline);
+        client->post(options.worker_name, lc_report_body(options, current, mine.since, now, mine.name), deadline);
     if (outcome) {
       acknowledged.store(current.inferences, std::memory_order_relaxed);
       mine.since = now;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "sedna/base/clock.hpp"
 #include "sedna/base/fork.hpp"
@@ -17,11 +18,13 @@ namespace sedna::inference {
 
 struct LcReporterOptions {
   LcReporterOptions() {}
-  /// LC_SERVER, LC_PERIOD, WORKER_NAME, NAMESPACE, JOB_NAME. Throws Error naming the variable.
+  /// LC_SERVER, LC_PERIOD, WORKER_NAME, NAMESPACE, JOB_NAME, POD_UID. Throws Error naming the variable.
   static LcReporterOptions from_context(const worker::Context& context);
   std::string lc_server;  ///< http://host:port; empty: nothing is ever sent and no thread started
   SteadyClock::duration period = std::chrono::seconds(30);
   std::string worker_name, namespace_name, job_name;
+  /// Set in Pods that our GM makes: reports then say which Pod and which process of it, and more than upstream's.
+  std::string pod_uid;
   SteadyClock::duration timeout = std::chrono::seconds(3);  ///< of one report; bounds the destructor too
   const Clock* clock = &Clock::real();                      ///< for the times in the body
 };
@@ -31,11 +34,13 @@ struct LcCounts {
   std::uint64_t inferences = 0;
   std::uint64_t hard = 0;
   std::uint64_t uploaded = 0;
+  std::string statistics{};  ///< a JSON object: uploads, uploadBytes, fallbacks, latencyMilliseconds, errors
 };
 
-/// The body, byte for byte as upstream's workers write it.
+/// The body, byte for byte as upstream's workers write it; with a Pod's uid also podUid, run (`run`: what tells this
+/// process from the one before it in the same Pod) and statistics.
 std::string lc_report_body(const LcReporterOptions& options, const LcCounts& counts, SystemClock::time_point start,
-                           SystemClock::time_point update);
+                           SystemClock::time_point update, std::string_view run = {});
 
 /// Thread-safe. The thread starts with the first touch() (again in a forked child) and ends with the object.
 class LcReporter {

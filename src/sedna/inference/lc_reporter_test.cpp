@@ -49,6 +49,16 @@ std::string with_times_hidden(const std::string& body) {
   return hidden;
 }
 
+TEST(LcReportBody, SaysMoreInAPodThatOurGmMade) {
+  ImposterServer lc;
+  LcReporterOptions options = options_for(lc);
+  options.pod_uid = "u-1";
+  LcCounts counts{10, 3, 2};
+  counts.statistics = R"({"uploads":2})";
+  const std::string body = lc_report_body(options, counts, SystemClock::now(), SystemClock::now(), "run1");
+  EXPECT_TRUE(body.ends_with(R"(, "podUid": "u-1", "run": "run1", "statistics": {"uploads":2}})")) << body;
+}
+
 // JI-5.13
 TEST(LcReportBody, AsRecorded) {
   ImposterServer lc;

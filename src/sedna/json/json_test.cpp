@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sedna/json/duplicates.hpp"
+
 namespace sedna::json {
 namespace {
 
@@ -131,6 +133,13 @@ TEST(Json, FieldsNameTheirPath) {
   EXPECT_FALSE(optional_int(o, "r").has_value());
   EXPECT_TRUE(require_array(o, "list").value()->empty());
   EXPECT_STREQ(as_object(parse("[1]").value(), "body").error().what(), "body: must be an object, not an array");
+}
+
+TEST(Json, TellsMembersThatStandTwice) {
+  EXPECT_EQ(duplicate_members(R"({"a":1,"b":{"c":[{"d":1,"d":2,"d":3}],"c":1},"a":{}})"),
+            (std::vector<std::string>{"b.c[0].d", "b.c", "a"}));
+  EXPECT_TRUE(duplicate_members(R"({"a":{"x":1},"b":{"x":1}})").empty());
+  EXPECT_TRUE(duplicate_members("{").empty());
 }
 
 }  // namespace

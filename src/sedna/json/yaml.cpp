@@ -62,8 +62,8 @@ std::optional<Error> bad_character(std::string_view text) {
 /// Go's strconv.FormatFloat(v, 'g', -1, 32): what sigs.k8s.io/yaml makes of a key that is a float.
 std::string float_key(double v) {
   if (std::isnan(v)) return ".nan";
-  if (std::isinf(v)) return v > 0 ? ".inf" : "-.inf";
   const auto f = static_cast<float>(v);
+  if (std::isinf(f)) return f > 0 ? ".inf" : "-.inf";
   std::array<char, 64> text{};
   auto end = std::to_chars(text.data(), text.data() + text.size(), f, std::chars_format::scientific).ptr;
   const std::string_view scientific(text.data(), static_cast<std::size_t>(end - text.data()));
@@ -94,9 +94,13 @@ std::string repaired(const std::string& text) {
 
 class Builder final : public YAML::EventHandler {
  public:
-  explicit Builder(const YamlOptions& options) : options_(options) {}
+  Builder(std::string_view text, const YamlOptions& options) : rest_(text), options_(options) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    if (documents_++ > 0 && !mark.is_null() && !is_separated(static_cast<std::size_t>(mark.line))) {
+      // yaml-cpp takes what is less indented than the first line for a document of its own.
+      throw Fault(mark, "did not find expected <document start>");
+    }
     anchors_.clear();
     frames_.clear();
     root_ = Node{};
@@ -153,6 +157,18 @@ class Builder final : public YAML::EventHandler {
     YAML::Mark key_mark;
     bool merge_next = false;
   };
+
+  /// The 0-based line begins with "---", or the last line with something in it before that begins with "..." or "---".
+  /// Lines are asked for in order, so the text is walked once.
+  bool is_separated(std::size_t line) {
+    for (; line_ < line && !rest_.empty(); ++line_) {
+      const auto end = std::min(rest_.find('\n'), rest_.size());
+      const auto first = rest_.find_first_not_of(" \t\r");
+      if (first < end && rest_[first] != '#') last_filled_ = rest_.substr(0, end);
+      rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    }
+    return rest_.starts_with("---") || last_filled_.starts_with("...") || last_filled_.starts_with("---");
+  }
 
   void count(const YAML::Mark& mark, std::size_t values) {
     values_ += values;
@@ -268,7 +284,11 @@ class Builder final : public YAML::EventHandler {
     return v;
   }
 
+  std::string_view rest_;  ///< of the text, from line_ on
+  std::size_t line_ = 0;
+  std::string_view last_filled_;
   YamlOptions options_;
+  std::size_t documents_ = 0;
   std::vector<Frame> frames_;
   std::unordered_map<YAML::anchor_t, Node> anchors_;
   Node root_;
@@ -321,7 +341,7 @@ Result<std::vector<YamlDocument>> parse_yaml_documents(std::string_view text, co
     ViewBuffer buffer(text);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
-    Builder builder(options);
+    Builder builder(text, options);
     while (parser.HandleNextDocument(builder)) {
       auto document = builder.take();
       if (!document.content.is_null()) out.push_back(std::move(document));

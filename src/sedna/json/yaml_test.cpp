@@ -73,6 +73,9 @@ TEST(Yaml, Documents) {
   EXPECT_EQ(parse_yaml("{\"a\": 1}\n{\"a\": \"\\ud83d\\ude00\"}").value().size(), 2U) << "JSON after JSON";
   EXPECT_EQ(as_json("{a: 1, b: [c]}"), R"({"a":1,"b":["c"]})") << "not JSON after all";
   EXPECT_FALSE(parse_yaml_one("a: 1\n---\nb: 2"));
+  EXPECT_EQ(parse_yaml("a: 1\n...\n# c\nb: 2\n--- x\n---\n%YAML 1.1\n").value().size(), 3U);
+  EXPECT_EQ(as_json("    apiVersion: v1\nkind: ReidJob\n"),
+            "error: line 2, column 1: did not find expected <document start>");
 }
 
 TEST(Yaml, DuplicateKeys) {

@@ -47,8 +47,8 @@ bool key_less(std::string_view a, std::string_view b) {
     if (letter(a[i]) || letter(b[i])) return letter(b[i]);
     std::uint64_t an = 0, bn = 0;
     if (a[i] == '0' || b[i] == '0') {
-      for (std::size_t j = i; j-- > 0 && digit(a, j);) {
-        if (a[j] != '0') {
+      for (std::size_t j = i; j > 0 && digit(a, j - 1); --j) {
+        if (a[j - 1] != '0') {
           an = bn = 1;
           break;
         }

@@ -6,6 +6,7 @@
 #include "sedna/base/fork.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/net/http_exchange.hpp"
+#include "sedna/net/http_proxy.hpp"
 #include "sedna/net/http_parse.hpp"
 #include "sedna/net/http_stream.hpp"
 #include "sedna/net/resolve.hpp"
@@ -119,10 +120,16 @@ struct HttpClient::Impl {
     return fresh;
   }
 
-  Result<std::unique_ptr<Transport>> open(Deadline until) {
+  Result<std::unique_ptr<Transport>> open_tcp(Deadline until) {
+    if (const auto proxy = proxy_of_this_process(); !proxy.empty())
+      return connect_through_proxy(proxy, origin.host, origin.port, until);
     auto addresses = resolve(origin.host, origin.port, until);
     if (!addresses) return addresses.error();
-    auto tcp = connect_tcp(*addresses, until);
+    return connect_tcp(*addresses, until);
+  }
+
+  Result<std::unique_ptr<Transport>> open(Deadline until) {
+    auto tcp = open_tcp(until);
     if (!tcp || !tls) return tcp;
     return connect_tls(std::move(*tcp), tls->native(),
                        options.tls.server_name.empty() ? origin.host : options.tls.server_name, until);

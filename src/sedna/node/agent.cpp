@@ -16,10 +16,13 @@
 #include "sedna/node/data_source.hpp"
 #include "sedna/node/exit_watch.hpp"
 #include "sedna/node/files.hpp"
+#include "sedna/node/home_network.hpp"
 #include "sedna/node/hosts.hpp"
 #include "sedna/node/limits.hpp"
+#include "sedna/node/outlet.hpp"
 #include "sedna/node/pod_runner.hpp"
 #include "sedna/node/registration.hpp"
+#include "sedna/node/service_proxy.hpp"
 
 namespace sedna::node {
 
@@ -65,6 +68,7 @@ struct Agent::Impl {
         slices(server, api::kinds::kEndpointSlice),
         events(server, events_of(options.node)),
         hosts(services, slices),
+        proxy(services, slices, registry),
         exits([this](const std::string& uid) { queue.add(uid); }) {
     lock();
     raise_file_limit();
@@ -117,12 +121,25 @@ struct Agent::Impl {
     if (!options.plain) {
       context.sandbox = probe_sandbox();
       why = context.sandbox.reason;
+      if (!context.sandbox.bwrap.empty()) network = make_namespace_network(context.paths, options.node);
     }
-    network = make_plain_network(context.paths);
+    if (network == nullptr) {
+      network = make_plain_network(context.paths);
+    } else {
+      const std::string out = std::string("http://") + kApiAddress + ":";
+      const std::string inside = "localhost,127.0.0.1,10.77.0.0/16,10.96.0.0/16,.svc,.cluster.local";
+      for (const char* name : {"HTTPS_PROXY", "https_proxy"})
+        context.extra_environment.emplace_back(name, out + std::to_string(kOutletPort));
+      for (const char* name : {"NO_PROXY", "no_proxy"}) context.extra_environment.emplace_back(name, inside);
+      context.download_proxy = std::string(kApiAddress) + ":" + std::to_string(kHostOutletPort);
+    }
     context.network = network.get();
-    if (context.sandbox.bwrap.empty())
-      log::warning("plain mode: containers are bare processes of this machine", {{"node", options.node}, {"reason", why}});
-    plain_reason = why;
+    if (context.sandbox.bwrap.empty()) {
+      plain_reason = "containers are bare processes of this machine: " + why;
+    } else if (network->plain()) {
+      plain_reason = "Pods share the host's network (start with sedna up for one of their own)";
+    }
+    if (!plain_reason.empty()) log::warning("plain mode", {{"node", options.node}, {"reason", plain_reason}});
   }
 
   void fill_context() {
@@ -220,7 +237,6 @@ struct Agent::Impl {
   }
 
   void start() {
-    started = true;
     AgentServerOptions face;
     face.host = network->node_ip();
     face.node_name = options.node;
@@ -230,6 +246,7 @@ struct Agent::Impl {
         context.paths, face, [this](const std::string& ns, const std::string& name) { return find_pod(ns, name); },
         registry);
     log_server->start();
+    started = true;
     NodeIdentity identity;
     identity.name = options.node;
     identity.role = options.role;
@@ -239,11 +256,12 @@ struct Agent::Impl {
     identity.cpu_millis = context.cpu_millis;
     identity.memory_bytes = context.memory_bytes;
     identity.gpus = count_gpus();
-    identity.plain = context.sandbox.bwrap.empty();
+    identity.plain = !plain_reason.empty();
     identity.plain_reason = plain_reason;
     registration = std::make_unique<Registration>(server, identity);
     take_over();
     events.start();
+    proxy.start();
     services.start();
     slices.start();
     pods.start();
@@ -273,6 +291,7 @@ struct Agent::Impl {
     services.stop();
     slices.stop();
     hosts.stop();
+    proxy.stop();
     queue.close();
     for (auto& thread : threads) thread.join();
     threads.clear();
@@ -293,6 +312,7 @@ struct Agent::Impl {
   control::Informer pods, services, slices;
   control::EventRecorder events;
   Hosts hosts;
+  ServiceProxy proxy;
   ExitWatch exits;
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<PodRunner>> runners;

@@ -128,7 +128,8 @@ struct AgentServer::Impl {
     server_options.tls.key_file = paths.key().string();
     server_options.token_file = (paths.node / "agent-tokens").string();
     identity::write_private(server_options.token_file,
-                            options.token.size() >= 16 ? "apiserver:" + options.token + ":apiserver\n" : std::string());
+                            "apiserver:" + (options.token.empty() ? identity::new_token() : options.token) +
+                                ":apiserver\n");
     server_options.access_log = false;
     server_options.max_connections = 256;
     server = std::make_unique<serve::Server>(server_options, registry);

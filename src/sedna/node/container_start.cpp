@@ -77,7 +77,10 @@ Result<Environment> PodRunner::environment_of(const json::object& container, con
   set(env, "HOSTNAME", std::string(api::name_of(pod_)));
   set(env, "LANG", "C.UTF-8");
   set(env, "PYTHONUNBUFFERED", "1");
-  for (const auto& [name, value] : context_.extra_environment) set(env, name, value);
+  for (const auto& [name, value] : context_.extra_environment) {
+    const bool bypass = name == "NO_PROXY" || name == "no_proxy";  // "<service>.<namespace>" stays inside, too
+    set(env, name, bypass ? value + ",." + std::string(api::namespace_of(pod_)) : value);
+  }
   for (const auto& [name, value] : invocation.env) set(env, name, value);
   for (auto& [name, value] : *own) set(env, name, std::move(value));
   if (!invocation.venv.empty()) {
@@ -125,6 +128,7 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     return environment.error();
   }
   for (auto& word : invocation.argv) word = expand(word, *environment);
+  if (downloads && !context_.download_proxy.empty()) set(*environment, "SEDNA_PROXY", context_.download_proxy, false);
   auto mounts = container_mounts(container, volumes_, *environment);
   if (!mounts) return mounts.error();
 
@@ -190,7 +194,7 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     spec.argv = invocation.argv;
     set(*environment, "HOME", spec.work.empty() ? "/tmp" : spec.cwd.string(), false);
     start.argv = sandbox_command(context_.sandbox.bwrap, spec);
-    if (!flag(pod_, {"spec", "hostNetwork"})) {
+    if (!flag(pod_, {"spec", "hostNetwork"}) && !context_.network->plain()) {
       const auto address = context_.network->attach(uid_, state_.pod_ip);
       if (!address) return address.error();
       start.netns = address->netns;

@@ -45,7 +45,13 @@ bool fork_into() {
 }  // namespace
 
 ProgramResult exec_in(const AttemptPaths& folder, const std::vector<std::string>& argv, Deadline deadline) {
-  const auto pid = command_process(folder);
+  auto pid = command_process(folder);
+  // The sandbox may still be setting itself up; the kernel tells nobody when it becomes the command.
+  const auto patience = Deadline::after(std::chrono::milliseconds(500)).earlier(deadline);
+  while (!pid && !patience.expired()) {
+    usleep(10'000);
+    pid = command_process(folder);
+  }
   ProgramResult gone;
   gone.exit_code = 126;
   gone.output = "the container's process is not there";

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <system_error>
 
 #include "sedna/base/error.hpp"
@@ -45,10 +45,19 @@ void write_file(const Path& path, std::string_view text, unsigned mode, bool dur
 }
 
 std::optional<std::string> read_file(const Path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::string out((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad()) return std::nullopt;
+  // Also files of /proc, whose process may end while they are read.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  std::string out;
+  std::array<char, 16 * 1024> piece{};
+  ssize_t n = 0;
+  while ((n = ::read(fd, piece.data(), piece.size())) != 0) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    out.append(piece.data(), static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  if (n < 0) return std::nullopt;
   return out;
 }
 

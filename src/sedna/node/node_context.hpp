@@ -31,6 +31,7 @@ struct NodeContext {
   const Clock* clock = &Clock::real();
   std::int64_t cpu_millis = 0, memory_bytes = 0;
   Environment extra_environment;  ///< a proxy for the way out
+  std::string download_proxy;     ///< "host:port" that the storage initializer goes through; "": none
 
   /// Something happened to the Pod: look at it soon.
   std::function<void(const std::string& uid)> poke;

@@ -36,4 +36,7 @@ class PodNetwork {
 /// Addresses 127.<home>.<node>.x, both numbers from hashes kept in the node's folder.
 std::unique_ptr<PodNetwork> make_plain_network(const NodePaths& paths);
 
+/// The node's part of the home's network (home_network.hpp); null when this process does not live in it.
+std::unique_ptr<PodNetwork> make_namespace_network(const NodePaths& paths, const std::string& node);
+
 }  // namespace sedna::node

@@ -66,7 +66,7 @@ api::Object node_object(const NodeIdentity& identity, api::Object node, SystemCl
   status["allocatable"] = std::move(resources);
   status["addresses"] = json::array{json::object{{"type", "InternalIP"}, {"address", identity.ip}},
                                     json::object{{"type", "Hostname"}, {"address", identity.name}}};
-  status["daemonEndpoints"] = json::object{{"kubeletEndpoint", {{"Port", identity.port}}}};
+  status["daemonEndpoints"] = json::object{{"kubeletEndpoint", {{"Port", static_cast<std::int64_t>(identity.port)}}}};
   auto& info = api::make_object(node, {"status", "nodeInfo"});
   info["architecture"] = architecture(machine);
   info["operatingSystem"] = "linux";

@@ -35,7 +35,9 @@ class View {
     }
     for (const auto& [target, source] : private_folders()) add({"--bind", source.string(), target.string()});
     for (const auto& path : spec_.hidden) {
-      std::error_code error;  // what is not there need not be hidden
+      std::error_code error;  // what is not there, or lies behind a folder of the container's own, need not be hidden
+      const auto top = path.string();
+      if (top.starts_with("/tmp/") || top.starts_with("/var/tmp/") || top.starts_with("/run/")) continue;
       if (spec_.rootfs.empty() && fs::is_directory(path, error)) add({"--tmpfs", path.string()});
     }
     if (!spec_.work.empty()) add({"--bind", spec_.work.string(), spec_.cwd.string()});

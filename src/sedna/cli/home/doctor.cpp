@@ -39,7 +39,8 @@ std::string read_word(const char* file) {
 Finding programs() {
   Finding out{State::kGood, "programs", "sedna " + std::string(kVersion), {}, {}};
   std::string missing;
-  for (const char* name : {"sedna-apiserver", "sedna-gm", "sedna-lc", "sedna-node", "sedna-worker"}) {
+  for (const char* name : {"sedna-apiserver", "sedna-gm", "sedna-lc", "sedna-node", "sedna-shim",
+                           "sedna-storage-initializer", "sedna-worker"}) {
     try {
       out.detail = "sedna " + std::string(kVersion) + ", daemons in " + find_program(name).parent_path().string();
     } catch (const Error&) {

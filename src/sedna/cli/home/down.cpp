@@ -110,7 +110,9 @@ int down(Console& console, const DownOptions& options) {
     }
     // What an `up` that was killed has left, and the workers of agents that are gone.
     const auto home = HomeFile::read(paths);
-    Supervisor supervisor(paths, plan(paths, *home, PlanOptions()), [&](const DaemonEvent& event) {
+    PlanOptions how;
+    how.to_stop = true;
+    Supervisor supervisor(paths, plan(paths, *home, how), [&](const DaemonEvent& event) {
       if (event.what == DaemonEvent::What::kStopping) console.progress("stopping " + event.daemon->title + " …");
       if (event.what == DaemonEvent::What::kCleaning) {
         console.progress("stopping the workers of " + event.daemon->title + " …");

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "sedna/cli/home/home_file.hpp"
+#include "sedna/cli/home/process.hpp"
 #include "sedna/storage/file_io.hpp"
 
 namespace sedna::cli::home {
@@ -20,9 +21,23 @@ int supervisor_of(const Paths& paths) {
   return pid;
 }
 
-bool is_home(const std::string& state, const Cluster& cluster) {
+namespace {
+
+bool serves_at(const std::string& state, const std::string& url) {
   const auto home = HomeFile::read(Paths{state});
-  return home && home->port != 0 && cluster.url() == "https://127.0.0.1:" + std::to_string(home->port);
+  return home && home->port != 0 && url == "https://127.0.0.1:" + std::to_string(home->port);
+}
+
+}  // namespace
+
+bool is_home(const std::string& state, const Cluster& cluster) {
+  return serves_at(state, cluster.url());
+}
+
+bool is_down(const std::string& state, const std::string& server) {
+  if (!serves_at(state, server)) return false;
+  const auto record = RunRecord::read(Paths{state}.run_file("apiserver"));
+  return !record || !record->process.alive();
 }
 
 std::string headline(const std::string& state, const Cluster& cluster) {

@@ -14,6 +14,9 @@ std::string headline(const std::string& state, const Cluster& cluster);
 /// This cluster is the home in `state`.
 bool is_home(const std::string& state, const Cluster& cluster);
 
+/// `server` is that of the home in `state`, whose API server does not run.
+bool is_down(const std::string& state, const std::string& server);
+
 /// The process id of the `sedna up` that holds the home's lock; 0 when none does.
 int supervisor_of(const Paths& paths);
 

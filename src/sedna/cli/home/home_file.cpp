@@ -140,7 +140,12 @@ void prepare_state_folder(const Paths& paths) {
     throw Error(ErrorCode::kPermissionDenied, "belongs to another user; choose a folder of yours with --state", name);
   }
   const bool is_home = fs::exists(paths.home_file(), error);
-  if (!is_home && !fs::is_empty(paths.state, error)) {
+  // An `up` that failed before it knew anything leaves only these.
+  const auto ours = [&](const fs::path& entry) {
+    return entry == paths.run() || entry == paths.logs() || entry == paths.lock();
+  };
+  if (!is_home && !std::all_of(fs::directory_iterator(paths.state, error), fs::directory_iterator(),
+                               [&](const fs::directory_entry& entry) { return ours(entry.path()); })) {
     throw Error(ErrorCode::kInvalidArgument, "holds something else; a home needs a folder of its own (--state)", name);
   }
   if ((info.st_mode & 077) != 0 && chmod(name.c_str(), 0700) != 0) {

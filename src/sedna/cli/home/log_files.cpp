@@ -28,11 +28,11 @@ std::optional<std::string> find_ready(const fs::path& log, std::uint64_t from) {
   return std::nullopt;
 }
 
-std::string log_tail(const fs::path& log, std::size_t lines) {
+std::string log_tail(const fs::path& log, std::size_t lines, std::uint64_t from) {
   std::ifstream in(log, std::ios::binary);
   const std::uint64_t size = log_size(log);
   constexpr std::uint64_t kWindow = 16U << 10;
-  in.seekg(static_cast<std::streamoff>(size > kWindow ? size - kWindow : 0));
+  in.seekg(static_cast<std::streamoff>(std::max(from, size > kWindow ? size - kWindow : 0)));
   std::ostringstream text;
   text << in.rdbuf();
   std::string all = text.str();

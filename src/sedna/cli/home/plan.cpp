@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "sedna/base/error.hpp"
 #include "sedna/cli/home/process.hpp"
 
 namespace sedna::cli::home {
@@ -26,7 +27,14 @@ class Planner {
   }
 
  private:
-  static std::string program(const std::string& name) { return find_program(name).string(); }
+  std::string program(const std::string& name) const {
+    try {
+      return find_program(name).string();
+    } catch (const Error&) {
+      if (options_.to_stop) return name;
+      throw;
+    }
+  }
   std::string state() const { return paths_.state.string(); }
 
   /// What the holder of the namespaces said: the address of the API server in the home's own network.
@@ -79,6 +87,8 @@ class Planner {
     std::vector<std::string> argv = inside("");
     append(argv, {program("sedna-apiserver"), "--state", state(), "--port", std::to_string(home_.port), "--nodes",
                   node_names()});
+    // Without a network of its own, Services have addresses of the host's loopback.
+    if (options_.plain) append(argv, {"--service-cidr", "127.96.0.0/16"});
     DaemonSpec out = daemon("apiserver", "API server", after_network(), argv);
     if (options_.plain) return out;
     // It serves in the home's network and on the host's loopback. The socket of the latter is opened out here and handed
@@ -101,7 +111,8 @@ class Planner {
   DaemonSpec global_manager() const {
     std::vector<std::string> argv = inside("");
     append(argv, {program("sedna-gm"), "--kubeconfig", paths_.kubeconfig_of("gm").string(), "--link-port",
-                  std::to_string(home_.link_port), "--link-tokens", paths_.tokens().string()});
+                  std::to_string(home_.link_port), "--link-tokens", paths_.tokens().string(), "--no-election"});
+    if (options_.plain) append(argv, {"--link-host", "127.0.0.1"});
     return daemon("gm", "GlobalManager", {"apiserver"}, argv);
   }
 
@@ -110,6 +121,7 @@ class Planner {
     append(argv, {program("sedna-node"), "--node", node.name, "--role", node.role, "--kubeconfig",
                   paths_.kubeconfig_of("node-" + node.name).string(), "--state", state()});
     if (!home_.images.empty()) append(argv, {"--images", home_.images});
+    if (options_.plain) argv.emplace_back("--plain");
     DaemonSpec out = daemon("node-" + node.name, "node " + node.name, {"apiserver"}, argv);
     out.cleanup = [words = std::vector<std::string>{program("sedna-node"), "stop", "--state", state(), "--node",
                                                     node.name}] {

@@ -358,7 +358,7 @@ bool Supervisor::start() {
       if (daemon.was_ready || daemon.ends < s.options.first_tries) continue;
       const std::string name = daemon.spec.title;
       const fs::path log = s.paths.log(daemon.spec.name);
-      const std::string tail = log_tail(log, 8);
+      const std::string tail = log_tail(log, 8, daemon.log_from);
       s.stop_all();
       throw Error(ErrorCode::kUnavailable, "does not start; its log (" + log.string() + ") ends with:\n" + tail, name);
     }

@@ -68,7 +68,7 @@ class Supervisor {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The last lines of a log, for messages.
-std::string log_tail(const std::filesystem::path& log, std::size_t lines);
+/// The last lines of a log, at or after `from`, for messages.
+std::string log_tail(const std::filesystem::path& log, std::size_t lines, std::uint64_t from = 0);
 
 }  // namespace sedna::cli::home

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "sedna/base/log.hpp"
 #include "sedna/store/embedded/watch_cursor.hpp"
@@ -165,6 +166,7 @@ void Core::commit(std::vector<Pending>& group) {
 
 void Core::publish(std::vector<Pending>& group) {
   std::vector<std::shared_ptr<WatchCursor>> woken;
+  std::set<Shelf*> touched;
   {
     const std::unique_lock lock(mutex_);
     trouble_.clear();
@@ -191,10 +193,15 @@ void Core::publish(std::vector<Pending>& group) {
         place.history.pop_front();
       }
       committed_ = change.resource_version;
-      std::erase_if(place.cursors, [&woken](const std::weak_ptr<WatchCursor>& weak) {
-        auto cursor = weak.lock();
-        if (cursor && std::find(woken.begin(), woken.end(), cursor) == woken.end()) woken.push_back(cursor);
-        return !cursor;
+      touched.insert(&place);
+    }
+    for (Shelf* place : touched) {
+      std::erase_if(place->cursors, [&woken](const std::weak_ptr<WatchCursor>& weak) {
+        if (auto cursor = weak.lock()) {
+          woken.push_back(std::move(cursor));
+          return false;
+        }
+        return true;
       });
     }
   }

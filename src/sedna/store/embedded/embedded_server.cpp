@@ -119,14 +119,14 @@ Outcome<Object> EmbeddedServer::create(const Kind& kind, const Object& object, c
 Outcome<Object> EmbeddedServer::update(const Kind& kind, const Object& object, const WriteOptions& options) {
   return wait_for([&](Engine::Done done) {
     engine_->modify(kind, api::namespace_of(object), api::name_of(object), Part::kMain, Engine::Source::kBody,
-                    Engine::replacement(kind, Part::kMain, object), options, std::move(done));
+                    Engine::replacement(kind, object), options, std::move(done));
   });
 }
 
 Outcome<Object> EmbeddedServer::update_status(const Kind& kind, const Object& object, const WriteOptions& options) {
   return wait_for([&](Engine::Done done) {
     engine_->modify(kind, api::namespace_of(object), api::name_of(object), Part::kStatus, Engine::Source::kBody,
-                    Engine::replacement(kind, Part::kStatus, object), options, std::move(done));
+                    Engine::replacement(kind, object), options, std::move(done));
   });
 }
 

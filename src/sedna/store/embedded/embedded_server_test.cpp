@@ -284,7 +284,10 @@ TEST(EmbeddedServer, AnObjectThatLeavesTheSelectionIsDeletedForTheWatch) {
   const auto watch = server.watch(kConfigMap, options).value();
   api::make_object(object, {"metadata", "labels"})["app"] = "y";
   object = server.update(kConfigMap, object, {}).value();
-  EXPECT_EQ(watch->next(kSoon)->type, WatchEvent::Type::kDeleted);
+  const auto left = watch->next(kSoon);
+  EXPECT_EQ(left->type, WatchEvent::Type::kDeleted);
+  EXPECT_EQ(api::label(left->object, "app"), "x") << "as it was in the selection";
+  EXPECT_EQ(api::resource_version_of(left->object), api::resource_version_of(object));
   api::make_object(object, {"metadata", "labels"})["app"] = "x";
   ASSERT_TRUE(server.update(kConfigMap, object, {}));
   EXPECT_EQ(watch->next(kSoon)->type, WatchEvent::Type::kAdded);

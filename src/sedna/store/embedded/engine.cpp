@@ -74,7 +74,7 @@ Outcome<std::shared_ptr<WatchCursor>> Engine::watch(const Kind& kind, const Watc
   return core_.watch(kind, *std::move(filter), options);
 }
 
-std::optional<Status> Engine::admit(const Kind& kind, Source source, Object& object, const Object* old,
+std::optional<Status> Engine::shape(const Kind& kind, Source source, Object& object,
                                     const WriteOptions& options) const {
   std::vector<std::string> unknown;
   std::vector<std::string> hints;
@@ -87,6 +87,10 @@ std::optional<Status> Engine::admit(const Kind& kind, Source source, Object& obj
     if (options.field_validation == FieldValidation::kWarn) *options.warnings = std::move(unknown);
     options.warnings->insert(options.warnings->end(), hints.begin(), hints.end());
   }
+  return std::nullopt;
+}
+
+std::optional<Status> Engine::check(const Kind& kind, const Object& object, const Object* old) {
   const api::FieldErrors errors = api::validate(kind, object, old);
   if (!errors.empty()) return statuses::invalid(kind, api::name_of(object), errors);
   return std::nullopt;
@@ -143,7 +147,8 @@ void Engine::create_attempt(const Kind& kind, Object object, const WriteOptions&
   const Time now = options_.clock->wall();
   prepare_create(kind, object, now);
   if (generates) api::make_object(object, {"metadata"})["name"] = generated_name(base);
-  if (auto refused = admit(kind, Source::kBody, object, nullptr, options)) return done(*std::move(refused));
+  if (auto refused = shape(kind, Source::kBody, object, options)) return done(*std::move(refused));
+  if (auto refused = check(kind, object, nullptr)) return done(*std::move(refused));
   reset_status(kind, object);  // admission's defaults are no status
   for (int attempt = 1;; ++attempt) {
     const std::string key = api::key_of(object);
@@ -172,8 +177,13 @@ void Engine::create_attempt(const Kind& kind, Object object, const WriteOptions&
   }
 }
 
-Engine::Change Engine::replacement(const Kind& kind, Part part, Object sent) {
-  return [&kind, part, sent = std::move(sent)](const Object& current) -> Outcome<Object> {
+Engine::Change Engine::replacement(const Kind& kind, Object sent) {
+  return [&kind, sent = std::move(sent)](const Object& current) -> Outcome<Object> {
+    if (current.empty()) {  // there is none: it is made
+      Object made = sent;
+      api::make_object(made, {"metadata"}).erase("resourceVersion");
+      return made;
+    }
     const std::string_view version = api::resource_version_of(sent);
     const std::string_view name = api::name_of(current);
     if (const std::string_view uid = api::uid_of(sent); !uid.empty() && uid != api::uid_of(current)) {
@@ -182,7 +192,7 @@ Engine::Change Engine::replacement(const Kind& kind, Part part, Object sent) {
                                     ", UID in object meta: " + std::string(api::uid_of(current)));
     }
     if (version.empty() || version == "0") {
-      if (part == Part::kMain && !allows_unconditional_update(kind)) {
+      if (!allows_unconditional_update(kind)) {
         Status status = statuses::invalid(
             kind, name, {api::invalid("metadata.resourceVersion", "0", "must be specified for an update")});
         // Said by Kubernetes' storage, which knows the resource and not the kind.
@@ -204,19 +214,35 @@ Engine::Change Engine::replacement(const Kind& kind, Part part, Object sent) {
 void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name, Part part, Source source,
                     const Change& change, const WriteOptions& options, Done done) {
   if (part == Part::kStatus && !kind.has_status) return done(statuses::no_such_path());
+  // What was sent whole is read before anything else: that it can't be read is said before that it is too old.
+  std::optional<Object> sent;
+  if (source == Source::kBody) {
+    Outcome<Object> read = change(Object());
+    if (!read) return done(read.status());
+    if (auto fault = api::decode_fault(kind, *read)) return done(statuses::bad_request(*std::move(fault)));
+    if (options.field_validation == FieldValidation::kStrict) {
+      Object copy = *read;
+      if (auto refused = shape(kind, source, copy, options)) return done(*std::move(refused));
+    }
+    sent = *std::move(read);
+  }
   const std::string key = key_for(kind, ns, name);
   for (int races = 0; races < kRaces; ++races) {
     const StoredPtr base = core_.latest(kind, key);
-    if (!base) return done(statuses::not_found(kind, name));
+    if (!base) {
+      if (part == Part::kStatus || !sent) return done(statuses::not_found(kind, name));
+      return make_by_update(kind, ns, name, *std::move(sent), options, std::move(done));
+    }
     const Object current = base->object();
     Outcome<Object> next = change(current);
     if (!next) return done(next.status());
-    if (auto fault = api::decode_fault(kind, *next)) return done(wrong_shape(kind, source, *next, *std::move(fault)));
-    if (const std::string_view sent = api::name_of(*next); !sent.empty() && sent != name) {
-      return done(statuses::bad_request("the name of the object (" + std::string(sent) +
+    if (auto fault = sent ? std::nullopt : api::decode_fault(kind, *next))
+      return done(wrong_shape(kind, source, *next, *std::move(fault)));
+    if (const std::string_view named = api::name_of(*next); !named.empty() && named != name) {
+      return done(statuses::bad_request("the name of the object (" + std::string(named) +
                                         ") does not match the name on the URL (" + std::string(name) + ")"));
     }
-    if (const std::string_view sent = api::namespace_of(*next); kind.namespaced && !sent.empty() && sent != ns) {
+    if (const std::string_view inside = api::namespace_of(*next); kind.namespaced && !inside.empty() && inside != ns) {
       return done(statuses::bad_request(
           "the namespace of the provided object does not match the namespace sent on the request"));
     }
@@ -226,14 +252,26 @@ void Engine::modify(const Kind& kind, std::string_view ns, std::string_view name
     }
     (*next)["apiVersion"] = kind.api_version();
     (*next)["kind"] = kind.kind;
+    // Before what may not be changed is put back: unknown fields are told wherever they stand.
+    if (auto refused = shape(kind, source, *next, options)) return done(*std::move(refused));
     if (auto refused = prepare_update(kind, part, current, *next)) return done(*std::move(refused));
-    if (auto refused = admit(kind, source, *next, &current, options)) return done(*std::move(refused));
+    if (auto refused = check(kind, *next, &current)) return done(*std::move(refused));
     if (*next == current && core_.find(kind, key) == base) return done(base);
     bool raced = false;
     modify_attempt(kind, key, base, part, *std::move(next), options, done, raced);
     if (!raced) return;
   }
   done(statuses::conflict(kind, name));
+}
+
+void Engine::make_by_update(const Kind& kind, std::string_view ns, std::string_view name, Object sent,
+                            const WriteOptions& options, Done done) {
+  if (!allows_create_on_update(kind)) return done(statuses::not_found(kind, name));
+  if (const std::string_view uid = api::uid_of(sent); !uid.empty()) {
+    return done(statuses::conflict(
+        kind, name, "Precondition failed: UID in precondition: " + std::string(uid) + ", UID in object meta: "));
+  }
+  create(kind, ns, std::move(sent), options, std::move(done));
 }
 
 void Engine::modify_attempt(const Kind& kind, const std::string& key, const StoredPtr& base, Part part, Object next,
@@ -260,8 +298,12 @@ void Engine::remove(const Kind& kind, std::string_view ns, std::string_view name
     Object object = base->object();
     const auto removal = prepare_delete(kind, object, options, options_.clock->wall());
     if (!removal) return done(removal.status());
-    if (*removal == Removal::kWait || options.dry_run) return done(base);
+    if (*removal == Removal::kWait) return done(base);
     auto stored = make_stored(kind, object);
+    if (options.dry_run) {
+      number_version(*stored, base->resource_version);
+      return done(StoredPtr(stored));
+    }
     const bool settled = *removal == Removal::kNow ? core_.erase(base, std::move(stored), done)
                                                    : core_.put(base, std::move(stored), done);
     if (settled) return;

@@ -26,6 +26,7 @@ class Engine {
  public:
   using Done = Core::Done;
   /// What an object shall become; called again when somebody else was faster. A failure is the answer.
+  /// For an object that was sent whole, `current` is empty when there is none.
   using Change = std::function<Outcome<Object>(const Object& current)>;
 
   /// Where a changed object comes from: what is wrong with the shape of a patched one is said of the patch.
@@ -48,14 +49,17 @@ class Engine {
   void remove(const Kind& kind, std::string_view ns, std::string_view name, const DeleteOptions& options, Done done);
 
   /// The change that an update is: `sent` over whatever is there, when its resourceVersion is the current one.
-  static Change replacement(const Kind& kind, Part part, Object sent);
+  static Change replacement(const Kind& kind, Object sent);
 
  private:
-  std::optional<Status> admit(const Kind& kind, Source source, Object& object, const Object* old,
-                              const WriteOptions& options) const;
+  /// Prunes and defaults; unknown fields are refused or told.
+  std::optional<Status> shape(const Kind& kind, Source source, Object& object, const WriteOptions& options) const;
+  static std::optional<Status> check(const Kind& kind, const Object& object, const Object* old);
   std::optional<Status> check_namespace(const Kind& kind, std::string_view ns, std::string_view name) const;
   std::optional<Status> check_size(const Stored& stored) const;
   void create_attempt(const Kind& kind, Object object, const WriteOptions& options, int attempts, Done done);
+  void make_by_update(const Kind& kind, std::string_view ns, std::string_view name, Object sent,
+                      const WriteOptions& options, Done done);
   void modify_attempt(const Kind& kind, const std::string& key, const StoredPtr& base, Part part, Object next,
                       const WriteOptions& options, const Done& done, bool& raced);
 

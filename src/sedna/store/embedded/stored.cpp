@@ -163,6 +163,13 @@ void leave_without_version(Stored& stored) {
   stored.text.erase(begin, size);
 }
 
+StoredPtr with_version(const Stored& stored, std::uint64_t resource_version) {
+  auto out = std::make_shared<Stored>(stored);
+  out->text.erase(out->version_offset, std::to_string(stored.resource_version).size());
+  number_version(*out, resource_version);
+  return out;
+}
+
 std::shared_ptr<Stored> load_stored(const Kind& kind, std::int64_t row, std::uint64_t resource_version,
                                     std::string text) {
   auto out = std::make_shared<Stored>();

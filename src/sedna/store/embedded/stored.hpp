@@ -46,6 +46,8 @@ std::shared_ptr<Stored> make_stored(const Kind& kind, const Object& object);
 void number_version(Stored& stored, std::uint64_t resource_version);
 /// Instead of a number: of what was only tried (a dry run) and has no version.
 void leave_without_version(Stored& stored);
+/// The same object under another resourceVersion.
+StoredPtr with_version(const Stored& stored, std::uint64_t resource_version);
 /// From a row of the database.
 std::shared_ptr<Stored> load_stored(const Kind& kind, std::int64_t row, std::uint64_t resource_version,
                                     std::string text);

@@ -106,6 +106,10 @@ bool allows_unconditional_update(const Kind& kind) {
   return kind.group != "sedna.io" && &kind != &kinds::kLease;
 }
 
+bool allows_create_on_update(const Kind& kind) {
+  return &kind == &kinds::kLease || &kind == &kinds::kEvent || &kind == &kinds::kService;
+}
+
 std::optional<Status> prepare_update(const Kind& kind, Part part, const Object& old, Object& next) {
   const std::string name(api::name_of(old));
   if (part == Part::kStatus) {

@@ -34,5 +34,7 @@ Outcome<Removal> prepare_delete(const Kind& kind, Object& object, const DeleteOp
 
 /// Only the newest version may be updated without a resourceVersion where Kubernetes allows it.
 bool allows_unconditional_update(const Kind& kind);
+/// Replacing what is not there makes it (Kubernetes allows it for some kinds).
+bool allows_create_on_update(const Kind& kind);
 
 }  // namespace sedna::store::embedded

@@ -51,8 +51,9 @@ std::optional<RawEvent> WatchCursor::translate(const Change& change) const {
   const bool after = !change.removed && filter_.matches(*change.after);
   if (!before && !after) return std::nullopt;
   RawEvent event;
-  event.stored = change.after;
   event.type = !before ? WatchEvent::Type::kAdded : after ? WatchEvent::Type::kModified : WatchEvent::Type::kDeleted;
+  // What left the selection is shown as it was in it, at the version at which it left.
+  event.stored = after || change.removed ? change.after : with_version(*change.before, change.resource_version);
   return event;
 }
 

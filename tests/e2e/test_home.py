@@ -1,0 +1,133 @@
+"""A home on this machine, end to end: what a user does in the first hour."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from home import SEDNA, Home, eventually, home, linear_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    linear_model(folder / "small.onnx", 4)
+    linear_model(folder / "big.onnx", 4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with home(tmp_path_factory.mktemp("home") / "state") as it:
+        yield it
+
+
+def run_service(it: Home, models: Path, name: str, *args: str) -> None:
+    it.sedna("run", "--edge", str(models / "small.onnx"), "--cloud", str(models / "big.onnx"), "--name", name,
+             "--filter", "MSP", "--param", "threshold=0.5", *args)
+
+
+def test_two_nodes_are_ready(running: Home) -> None:
+    status = running.json("status")
+    assert {(n["name"], n["role"], n["ready"]) for n in status["nodes"]} == {
+        ("cloud0", "cloud", True), ("edge0", "edge", True)}
+    assert status["problems"] == []
+    assert "Nothing is wrong" in running.sedna("status")
+
+
+def test_a_second_up_is_refused(running: Home) -> None:
+    done = running.run("up")
+    assert done.returncode == 1
+    assert "is up already" in done.stderr and "sedna down" in done.stderr
+
+
+def test_a_service_from_two_files_runs_answers_and_goes(running: Home, models: Path) -> None:
+    run_service(running, models, "two-files")
+    assert running.running("two-files")
+    pods = running.json("get", "pods", "-l", "jointinferenceservice.sedna.io/name=two-files")["items"]
+    assert {p["spec"]["nodeName"] for p in pods} == {"cloud0", "edge0"}
+
+    described = running.sedna("describe", "ji", "two-files")
+    for text in ("two-files-little", "MSP", "Running", "Workers", "Conditions"):
+        assert text in described
+    assert "edge model loaded" in running.sedna("logs", "ji/two-files")
+    assert "two-files" in running.sedna("get", "ji")
+
+    out = running.sedna("delete", "ji", "two-files")
+    assert 'jointinferenceservice.sedna.io "two-files" deleted' in out
+    left = running.json("get", "pods", "-l", "jointinferenceservice.sedna.io/name=two-files")["items"]
+    assert left == []
+    running.sedna("delete", "models", "--all")
+
+
+def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -> None:
+    run_service(running, models, "asked")
+    with subprocess.Popen([str(SEDNA), "--state", str(running.state), "port-forward", "ji/asked", ":5001"],
+                          stderr=subprocess.PIPE, text=True) as forward:
+        try:
+            assert forward.stderr is not None
+            port = int(forward.stderr.readline().split("127.0.0.1:")[1].split()[0])
+
+            def ask() -> dict | None:
+                body = {"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 0, 0]}]}
+                request = urllib.request.Request(f"http://127.0.0.1:{port}/v2/models/small/infer",
+                                                 json.dumps(body).encode(), {"Content-Type": "application/json"})
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        return json.load(answer)
+                except OSError:
+                    return None  # the forwarder does not listen yet
+
+            answer = eventually("the edge worker answers", ask, 20)
+            assert isinstance(answer, dict) and answer["outputs"]
+        finally:
+            forward.terminate()
+    running.sedna("delete", "ji,models", "--all")
+
+
+def test_wrong_documents_say_what_is_wrong(running: Home) -> None:
+    done = running.run("apply", "-f", "-", text="apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: x}\n"
+                       "spec: {format: 3}\n---\napiVersion: sedna.io/v1alpha1\nkind: Modle\nmetadata: {name: y}\n")
+    assert done.returncode == 1
+    assert "spec.url" in done.stderr and "Modle" in done.stderr and "line 6" in done.stderr
+    assert running.json("get", "models")["items"] == []
+    broken = running.run("apply", "-f", "-", text="a: [\n")
+    assert broken.returncode == 1 and "line" in broken.stderr
+
+
+def test_a_worker_that_cannot_run_is_explained(running: Home) -> None:
+    running.sedna("apply", "-f", "-", text="""
+apiVersion: v1
+kind: Pod
+metadata: {name: no-command}
+spec:
+  nodeName: edge0
+  containers: [{name: main, image: "example/none:v1"}]
+""")
+    eventually("the status explains it", lambda: "ImageNeedsCommand" in running.run("status").stdout, 30)
+    status = running.run("status")
+    assert status.returncode == 1
+    assert "sedna up --images" in status.stdout
+    running.sedna("delete", "pod", "no-command")
+
+
+def test_a_backup_brings_the_objects_back(running: Home, tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept}\ndata: {a: b}\n"
+    running.sedna("apply", "-f", "-", text=text)
+    file = tmp_path / "backup.db"
+    assert "holds Secrets" in running.sedna("backup", str(file))
+    assert file.stat().st_mode & 0o077 == 0
+    refused = running.run("restore", str(file))
+    assert refused.returncode == 1 and "sedna down" in refused.stderr
+    with_backup = Home(tmp_path / "restored")
+    with_backup.sedna("restore", str(file))
+    try:
+        with_backup.up()
+        assert with_backup.json("get", "configmap", "kept")["data"] == {"a": "b"}
+    finally:
+        with_backup.sedna("down")
+    running.sedna("delete", "configmap", "kept")
