@@ -3,6 +3,7 @@
 #include "sedna/api/admission.hpp"
 #include "sedna/api/patch.hpp"
 #include "sedna/apiserver/protobuf.hpp"
+#include "sedna/json/duplicates.hpp"
 #include "sedna/json/yaml.hpp"
 #include "sedna/store/statuses.hpp"
 
@@ -90,10 +91,16 @@ Outcome<json::value> parse_body(std::string_view content_type, std::string_view 
       "application/yaml, application/vnd.kubernetes.protobuf");
 }
 
-Outcome<api::Object> parse_object(const Kind& kind, const serve::Request& request) {
+Outcome<api::Object> parse_object(const Kind& kind, const serve::Request& request, store::FieldValidation validation) {
   auto value = parse_body(request.headers.get("Content-Type"), request.body.text());
   if (!value) return value.status();
   if (!value->is_object()) return statuses::bad_request("the body is not an object");
+  if (validation == store::FieldValidation::kStrict) {
+    // Of a body in another format there are none to be found.
+    std::vector<std::string> duplicates = json::duplicate_members(request.body.text());
+    for (std::string& path : duplicates) path = "duplicate field " + api::quoted(path);
+    if (!duplicates.empty()) return statuses::bad_request(api::strict_message(kind, duplicates));
+  }
   api::Object object = std::move(value->get_object());
   const std::string api_version(api::api_version_of(object));
   const std::string found(api::kind_of(object));

@@ -13,7 +13,8 @@ inline constexpr std::size_t kMaxBody = 3 * 1024 * 1024;
 /// JSON or YAML by Content-Type; a Status (400, 415) otherwise. Bytes from outside.
 store::Outcome<json::value> parse_body(std::string_view content_type, std::string_view text);
 /// An object of the request's kind: apiVersion and kind must be those of the path.
-store::Outcome<api::Object> parse_object(const Kind& kind, const serve::Request& request);
+store::Outcome<api::Object> parse_object(const Kind& kind, const serve::Request& request,
+                                         store::FieldValidation validation = store::FieldValidation::kWarn);
 store::Outcome<store::WriteOptions> write_options(const Query& query);
 /// From the query and, when there is one, a DeleteOptions body.
 store::Outcome<store::DeleteOptions> delete_options(const serve::Request& request, const Query& query);

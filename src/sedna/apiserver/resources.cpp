@@ -101,7 +101,7 @@ Response Resources::watch(const RequestInfo& info, const Wanted& wanted) {
 net::Task<Response> Resources::create(serve::Request& request, RequestInfo info, Wanted wanted) {
   auto options = write_options(info.query);
   if (!options) co_return status_response(options.status());
-  auto object = parse_object(*info.kind, request);
+  auto object = parse_object(*info.kind, request, options->field_validation);
   if (!object) co_return status_response(object.status());
   if (auto refused = check_node_write(request.identity, info, *object)) co_return status_response(*refused);
   std::vector<std::string> warnings;
@@ -125,7 +125,7 @@ net::Task<Response> Resources::change(serve::Request& request, RequestInfo info,
     if (!patch) co_return status_response(patch.status());
     change = *std::move(patch);
   } else {
-    auto object = parse_object(*info.kind, request);
+    auto object = parse_object(*info.kind, request, options->field_validation);
     if (!object) co_return status_response(object.status());
     change = Engine::replacement(*info.kind, *std::move(object));
   }
