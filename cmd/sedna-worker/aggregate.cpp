@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "sedna/base/log.hpp"
 #include "sedna/base/metrics.hpp"
 #include "sedna/federated/server.hpp"
+#include "sedna/federated/server_settings.hpp"
 #include "sedna/worker/context.hpp"
 
 #include "commands.hpp"
@@ -23,16 +25,12 @@ struct AggregateFlags {
   std::string aggregation = "FedAvg";
   std::string host;
   int port = -1;
-  int participants = 0, rounds = 0, min_updates = 1;
-  double round_deadline_s = 3600, idle_limit_s = 86400;
+  int participants = 0, rounds = 0;
+  std::map<std::string, std::string> settings;
   std::size_t max_message_mb = 1024;
   std::string tls_cert, tls_key, tls_client_ca, token_file;
   bool plaintext = false;
 };
-
-SteadyClock::duration seconds_of(double seconds) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-}
 
 federated::AggregationServerOptions server_options(const AggregateFlags& flags, const worker::Context& context) {
   federated::AggregationServerOptions o;
@@ -53,16 +51,29 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
   o.rounds.participants = static_cast<std::size_t>(
       flags.participants > 0 ? flags.participants : context.get_integer("PARTICIPANTS_COUNT", 1, 1, kMany));
   o.rounds.exit_round = flags.rounds > 0 ? flags.rounds : context.get_integer("EXIT_ROUND", 1, 1, kMany);
-  o.rounds.min_updates = static_cast<std::size_t>(flags.min_updates);
-  o.rounds.round_deadline = seconds_of(flags.round_deadline_s);
-  o.rounds.idle_limit = seconds_of(flags.idle_limit_s);
+  auto settings = federated::settings_from_environment(context);
+  for (const auto& [name, value] : flags.settings) settings[name] = value;
+  federated::apply_settings(o, settings);
   o.max_message = flags.max_message_mb << 20;
   o.on_round = [](const federated::RoundReport& r) {
     // A line that scripts read, as the demo does.
+    std::string more = r.by_deadline ? " by=deadline" : "";
+    for (const auto& [name, value] : r.metrics) {
+      char text[64];
+      std::snprintf(text, sizeof text, "=%.6g", value);
+      more += " " + name + text;
+    }
+    if (r.epsilon) {
+      char text[48];
+      std::snprintf(text, sizeof text, " epsilon=%.6g", *r.epsilon);
+      more += text;
+    }
+    if (r.clipped > 0) more += " clipped=" + std::to_string(r.clipped);
+    if (!r.stopped.empty()) more += " stopped=\"" + r.stopped + "\"";
     std::printf("ROUND %lld updates=%zu clients=%zu samples=%.17g seconds=%.6f bytes_received=%llu bytes_sent=%llu%s\n",
                 static_cast<long long>(r.round), r.clients.size(), r.connected, r.total_weight, r.seconds,
                 static_cast<unsigned long long>(r.bytes_received), static_cast<unsigned long long>(r.bytes_sent),
-                r.by_deadline ? " by=deadline" : "");
+                more.c_str());
     std::fflush(stdout);
   };
   return o;
@@ -108,24 +119,29 @@ void add_aggregate(CLI::App& program, Action& action) {
   auto flags = std::make_shared<AggregateFlags>();
   CLI::App* cmd = program.add_subcommand(
       "aggregate",
-      "Aggregates a federated job: upstream's WebSocket protocol on ws://HOST:PORT/<aggregation>, FedAvg streaming.\n"
+      "Aggregates a federated job, for upstream's clients (WebSocket, ws://HOST:PORT/<aggregation>) and for those "
+      "that\n"
+      "speak HTTP (safetensors under http://HOST:PORT/<aggregation>/), together in one job.\n"
       "Prints 'READY <origin>/<aggregation>', then 'ROUND <n> ...' for each round; ends when the last round's clients\n"
       "have gone (exit code 0), or when the job fails (1, with the reason).\n\n"
       "Environment, where a flag is not given: AGG_BIND_IP, AGG_BIND_PORT, PARTICIPANTS_COUNT, EXIT_ROUND,\n"
-      "SEDNA_SERVE_PLAINTEXT=1 (plain HTTP on every address is meant, as in Pods), LOG_LEVEL, SEDNA_LOG_FORMAT.\n\n"
+      "SEDNA_SERVE_PLAINTEXT=1 (plain HTTP on every address is meant, as in Pods), LOG_LEVEL, SEDNA_LOG_FORMAT, and\n"
+      "SEDNA_FL_<NAME> for each flag of the rounds and rules (SEDNA_FL_ROUND_DEADLINE, SEDNA_FL_ALGORITHM, ...).\n\n"
       "Example: sedna-worker aggregate --participants 3 --rounds 10\n"
+      "         sedna-worker aggregate --participants 10 --rounds 50 --algorithm FedAdam,learningRate=0.03 --state "
+      "job1\n"
       "         curl http://127.0.0.1:7363/FedAvg   # who is connected");
-  cmd->add_option("--aggregation", flags->aggregation, "The path that clients connect to; the rule is FedAvg");
+  cmd->add_option("--aggregation", flags->aggregation,
+                  "The path that clients connect to; also the algorithm, when it is one's name (FedAvg)");
   cmd->add_option("--participants", flags->participants, "Updates that close a round (1)")
       ->check(CLI::Range(1, 1000000));
   cmd->add_option("--rounds", flags->rounds, "Rounds of the job (1)")->check(CLI::Range(1, 1000000));
-  cmd->add_option("--round-deadline", flags->round_deadline_s,
-                  "Seconds from a round's first update until it closes with what there is")
-      ->check(CLI::Range(0.001, 1e7));
-  cmd->add_option("--min-updates", flags->min_updates, "Fewer at the deadline: the round begins again (3 times)")
-      ->check(CLI::Range(1, 1000000));
-  cmd->add_option("--idle-limit", flags->idle_limit_s, "Seconds without any event after which the job fails")
-      ->check(CLI::Range(0.001, 1e7));
+  for (const federated::SettingHelp& setting : federated::server_settings()) {
+    cmd->add_option_function<std::string>(
+           "--" + setting.name, [flags, name = setting.name](const std::string& v) { flags->settings[name] = v; },
+           setting.help)
+        ->type_name("TEXT");
+  }
   cmd->add_option("--max-message-mb", flags->max_message_mb, "Largest message")->check(CLI::Range(1, 65536));
   cmd->add_option("--host", flags->host,
                   "Address to bind (127.0.0.1); beyond loopback TLS and tokens are required, or --plaintext");

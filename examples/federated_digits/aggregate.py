@@ -17,7 +17,8 @@ def tell(report):
 
 def main():
     server = AggregationServer(
-        aggregation="FedAvg",
+        aggregation="digits",
+        algorithm=Context.get_parameters("algorithm", "FedAvg"),
         exit_round=int(Context.get_parameters("exit_round", 1)),
         participants_count=int(Context.get_parameters("participants_count", 1)),
     )

@@ -1,7 +1,8 @@
 """Federated learning on real handwritten digits, from splitting the data to a table and a picture: ``script/demo federated``.
 
 Ten processes train a small network on digits that no other process sees, most of them knowing only a few classes; an
-aggregator averages their weights, round by round. Every figure is computed from what the processes said and left behind.
+aggregator makes one model of theirs, round by round: once as FedAvg, once as SCAFFOLD, once as FedAdam. Every figure is
+computed from what the processes said and left behind.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ STALL_SECONDS = 120.0
 class Run:
     """What one federated job gave, round by round."""
 
+    algorithm: str
     accuracy: list[float] = field(default_factory=list)
     bytes: int = 0
     seconds: float = 0.0
@@ -80,17 +82,21 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
                 process.wait()
 
 
-def federate(out: Path, clients: int, rounds: int, epochs: int, seed: int, aggregator: str) -> Run:
+def federate(out: Path, algorithm: str, clients: int, rounds: int, epochs: int, seed: int, aggregator: str,
+             protocol: str) -> Run:
     """Starts the aggregator and the clients, shows the rounds as they end, and waits for all to finish by themselves."""
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "LOG_LEVEL": "WARNING", "LC_SERVER": "",
-                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JOB_NAME": "digits", "BACKEND_TYPE": "SKLEARN"}
+                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JOB_NAME": "digits", "BACKEND_TYPE": "SKLEARN", "AGG_PROTOCOL": protocol}
+    out = out / algorithm.split(",")[0]
+    out.mkdir(exist_ok=True)
     if aggregator == "native":
-        command = [str(WORKER), "aggregate", "--port", str(port), "--participants", str(clients), "--rounds", str(rounds)]
+        command = [str(WORKER), "aggregate", "--port", str(port), "--aggregation", "digits", "--algorithm", algorithm,
+                   "--participants", str(clients), "--rounds", str(rounds)]
     else:
         command = [sys.executable, str(HERE / "aggregate.py")]
     lines: queue.Queue[tuple[str, str]] = queue.Queue()
-    run = Run()
+    run = Run(algorithm)
     with processes() as started:
         def start(name: str, arguments: list[str], **extra: str) -> None:
             process = subprocess.Popen(arguments, env={**environment, **extra}, stdout=subprocess.PIPE,
@@ -98,13 +104,14 @@ def federate(out: Path, clients: int, rounds: int, epochs: int, seed: int, aggre
             started.append(process)
             threading.Thread(target=follow, args=(process, name, lines), daemon=True).start()
 
-        start("aggregator", command, AGG_BIND_PORT=str(port), exit_round=str(rounds), participants_count=str(clients))
+        start("aggregator", command, AGG_BIND_PORT=str(port), exit_round=str(rounds), participants_count=str(clients),
+              algorithm=algorithm)
         for i in range(clients):
-            extra = {"TEST_SET": str(out / "test.npz")} if i == 0 else {}
+            extra = {"TEST_SET": str(out.parent / "test.npz")} if i == 0 else {}
             folder = out / f"model-{i}"
             folder.mkdir(exist_ok=True)
             start(f"client-{i}", [sys.executable, str(HERE / "train.py")], AGG_PORT=str(port), WORKER_NAME=f"client-{i}",
-                  TRAIN_SET=str(out / f"client-{i}.npz"), EPOCHS=str(epochs), SEED=str(seed), MODEL_URL=str(folder),
+                  TRAIN_SET=str(out.parent / f"client-{i}.npz"), EPOCHS=str(epochs), SEED=str(seed), MODEL_URL=str(folder),
                   MODEL_NAME="model.npz", **extra)
         begin = time.monotonic()
         progress = Progress(rounds)
@@ -159,18 +166,19 @@ def alone(out: Path, name: str, epochs: int, seed: int, test: tuple[np.ndarray, 
     return network.accuracy(*test)
 
 
-def picture(run: Run, own: list[float], together: float, alpha: float, path: Path) -> None:
+def picture(runs: list[Run], own: list[float], together: float, alpha: float, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), dpi=120)
-    rounds = np.arange(1, len(run.accuracy) + 1)
-    axes.plot(rounds, 100 * np.array(run.accuracy), color="#1f77b4", lw=2, label="FedAvg, the rounds' models")
-    axes.axhline(100 * together, color="#2ca02c", ls="--", label="all data in one place")
-    axes.axhline(100 * float(np.mean(own)), color="#d62728", ls="--", label="each client alone (mean)")
-    axes.set(xlabel="round", ylabel="accuracy on the test digits (%)", xlim=(0, len(run.accuracy) + 1), ylim=(0, 101),
+    for run in runs:
+        rounds = np.arange(1, len(run.accuracy) + 1)
+        axes.plot(rounds, 100 * np.array(run.accuracy), lw=2, label=run.algorithm)
+    axes.axhline(100 * together, color="#555555", ls="--", label="all data in one place")
+    axes.axhline(100 * float(np.mean(own)), color="#999999", ls=":", label="each client alone (mean)")
+    axes.set(xlabel="round", ylabel="accuracy on the test digits (%)", xlim=(0, len(runs[0].accuracy) + 1), ylim=(0, 101),
              title=f"{len(own)} clients, digits split by Dirichlet({alpha:g})")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
@@ -187,6 +195,10 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=5, help="of local training in a round")
     parser.add_argument("--alpha", type=float, default=0.1, help="of the Dirichlet split; small is uneven")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--algorithms", nargs="+", default=["FedAvg", "SCAFFOLD", "FedAdam"], metavar="NAME[,key=value]",
+                        help="the jobs to run, one after another; also FedProx, FedAvgM, FedYogi, FedAdagrad, FedNova, FedDyn")
+    parser.add_argument("--protocol", choices=["http", "ws"], default="http",
+                        help="safetensors over HTTP, or upstream's WebSocket messages (FedAvg and server optimisers only)")
     parser.add_argument("--aggregator", choices=["native", "python"], default="native",
                         help="sedna-worker aggregate, or a script with AggregationServer")
     args = parser.parse_args()
@@ -196,9 +208,12 @@ def main() -> int:
     for i, own in enumerate(labels):
         counts = np.bincount(own, minlength=10)
         say(f"   client {i}: {len(own):>4} digits  " + " ".join(f"{d}×{c}" for d, c in enumerate(counts) if c))
-    say(f"FedAvg: {args.clients} training processes, one aggregator ({args.aggregator}), {args.rounds} rounds of "
-        f"{args.epochs} epochs")
-    run = federate(args.out, args.clients, args.rounds, args.epochs, args.seed, args.aggregator)
+    runs = []
+    for algorithm in args.algorithms:
+        say(f"{algorithm}: {args.clients} training processes, one aggregator ({args.aggregator}), {args.rounds} rounds of "
+            f"{args.epochs} epochs")
+        runs.append(federate(args.out, algorithm, args.clients, args.rounds, args.epochs, args.seed, args.aggregator,
+                             args.protocol))
 
     with np.load(args.out / "test.npz") as held_out:
         test = (held_out["x"], held_out["y"])
@@ -206,17 +221,19 @@ def main() -> int:
     own_accuracy = [alone(args.out, f"client-{i}", epochs, args.seed, test) for i in range(args.clients)]
     together = alone(args.out, "all", epochs, args.seed, test)
     path = args.out / "federated.png"
-    picture(run, own_accuracy, together, args.alpha, path)
-    ten = run.accuracy[min(9, len(run.accuracy) - 1)]
-    say(f"\n   {'':34}{'accuracy':>10}")
-    say(f"   {'each client alone, mean':34}{np.mean(own_accuracy):>10.2%}")
-    say(f"   {'the best client alone':34}{max(own_accuracy):>10.2%}")
-    say(f"   {f'FedAvg after {min(10, len(run.accuracy))} rounds':34}{ten:>10.2%}")
-    say(f"   {f'FedAvg after {len(run.accuracy)} rounds':34}{run.accuracy[-1]:>10.2%}")
-    say(f"   {'all data in one place':34}{together:>10.2%}")
+    picture(runs, own_accuracy, together, args.alpha, path)
+    ten = min(10, args.rounds)
+    say(f"\n   {'accuracy':34}{f'{ten} rounds':>12}{f'{args.rounds} rounds':>12}{'seconds':>10}{'MB':>10}")
+    for run in runs:
+        say(f"   {run.algorithm:34}{run.accuracy[ten - 1]:>12.2%}{run.accuracy[-1]:>12.2%}{run.seconds:>10.2f}"
+            f"{run.bytes / 1e6:>10.2f}")
+    say(f"   {'each client alone, mean':34}{'':>12}{np.mean(own_accuracy):>12.2%}")
+    say(f"   {'the best client alone':34}{'':>12}{max(own_accuracy):>12.2%}")
+    say(f"   {'all data in one place':34}{'':>12}{together:>12.2%}")
     say(f"\npicture: {path}")
-    say(f"RESULT federated algorithm=FedAvg rounds={len(run.accuracy)} accuracy={run.accuracy[-1]:.4f} "
-        f"seconds={run.seconds:.2f} bytes={run.bytes}")
+    for run in runs:
+        say(f"RESULT federated algorithm={run.algorithm} rounds={len(run.accuracy)} accuracy={run.accuracy[-1]:.4f} "
+            f"seconds={run.seconds:.2f} bytes={run.bytes}")
     return 0
 
 

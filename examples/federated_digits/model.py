@@ -17,28 +17,32 @@ class Network:
         self.b2 = np.zeros(10)
         self.shuffle = np.random.RandomState(seed + 1)
 
-    def train(self, train_data, valid_data=None, epochs=5, batch_size=32, learning_rate=0.1):
-        """SGD on the cross entropy; the mean loss of the last epoch."""
+    def train(self, train_data, valid_data=None, epochs=5, batch_size=32, learning_rate=0.1, policy=None):
+        """SGD on the cross entropy; the mean loss of the last epoch. ``policy`` is the federated algorithm's part."""
         x, y = train_data.x, train_data.y
         losses = []
         for _ in range(epochs):
             order = self.shuffle.permutation(len(x))
-            losses = [self._step(x[b], y[b], learning_rate)
+            losses = [self._step(x[b], y[b], learning_rate, policy)
                       for b in (order[i:i + batch_size] for i in range(0, len(x), batch_size))]
         return {"loss": [float(np.mean(losses))]}
 
-    def _step(self, x, y, rate):
+    def _step(self, x, y, rate, policy):
+        loss, gradients = self._gradients(x, y)
+        if policy is not None:
+            gradients = policy.gradient(self.get_weights(), gradients, rate)
+        for weights, gradient in zip(self.get_weights(), gradients):
+            weights -= rate * gradient
+        return loss
+
+    def _gradients(self, x, y):
         hidden = np.maximum(x @ self.w1 + self.b1, 0)
         p = self._softmax(hidden @ self.w2 + self.b2)
         loss = -np.mean(np.log(p[np.arange(len(y)), y] + 1e-12))
         p[np.arange(len(y)), y] -= 1
         p /= len(y)
         back = (p @ self.w2.T) * (hidden > 0)
-        self.w2 -= rate * hidden.T @ p
-        self.b2 -= rate * p.sum(0)
-        self.w1 -= rate * x.T @ back
-        self.b1 -= rate * back.sum(0)
-        return loss
+        return loss, [x.T @ back, back.sum(0), hidden.T @ p, p.sum(0)]
 
     @staticmethod
     def _softmax(z):

@@ -15,7 +15,9 @@
 #include <nanobind/stl/vector.h>
 
 #include "sedna/federated/client.hpp"
+#include "sedna/federated/round_client.hpp"
 #include "sedna/federated/server.hpp"
+#include "sedna/federated/server_settings.hpp"
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -141,9 +143,9 @@ class RoundCall {
 class AggregationHost {
  public:
   AggregationHost(std::string aggregation, std::string host, std::uint16_t port, std::size_t participants,
-                  std::int64_t exit_round, std::size_t max_message, double round_deadline, bool python_rule,
-                  bool plaintext, std::string cert_file, std::string key_file, std::string client_ca_file,
-                  std::string token_file)
+                  std::int64_t exit_round, std::size_t max_message, const std::map<std::string, std::string>& settings,
+                  bool python_rule, bool plaintext, std::string cert_file, std::string key_file,
+                  std::string client_ca_file, std::string token_file)
       : queue_(std::make_shared<RoundQueue>()) {
     federated::AggregationServerOptions o;
     o.aggregation = std::move(aggregation);
@@ -158,8 +160,8 @@ class AggregationHost {
     o.server.drain_timeout = std::chrono::seconds(5);
     o.rounds.participants = participants;
     o.rounds.exit_round = exit_round;
-    o.rounds.round_deadline = seconds_of(round_deadline);
     o.max_message = max_message;
+    federated::apply_settings(o, settings);
     if (python_rule) {
       o.factory = [queue = queue_] {
         return std::make_unique<federated::CollectedUpdates>(
@@ -210,6 +212,10 @@ class AggregationHost {
       row["bytes_received"] = report.bytes_received;
       row["bytes_sent"] = report.bytes_sent;
       row["seconds"] = report.seconds;
+      row["metrics"] = report.metrics;
+      row["stopped"] = report.stopped;
+      row["clipped"] = report.clipped;
+      row["epsilon"] = report.epsilon ? nb::object(nb::float_(*report.epsilon)) : nb::object(nb::none());
       out.append(row);
     }
     return out;
@@ -284,18 +290,124 @@ class FederatedClient {
   std::unique_ptr<federated::AggregationClient> client_;
 };
 
+class FederatedHttpClient {
+ public:
+  FederatedHttpClient(const std::map<std::string, std::string>& environment, const std::string& aggregation) {
+    const worker::Context context(
+        std::map<std::string, std::string, std::less<>>(environment.begin(), environment.end()));
+    client_ =
+        std::make_unique<federated::RoundClient>(federated::RoundClientOptions::from_context(context, aggregation));
+  }
+  ~FederatedHttpClient() {
+    const nb::gil_scoped_release unlocked;
+    client_.reset();
+  }
+
+  void connect() {
+    const nb::gil_scoped_release unlocked;
+    client_->connect();
+  }
+  bool wants_initial() const { return client_->wants_initial(); }
+  void offer_initial(nb::handle weights) {
+    Weights tensors = weights_of(weights);
+    const nb::gil_scoped_release unlocked;
+    client_->offer_initial(tensors);
+    tensors.clear();
+  }
+  /// A dictionary of what to do next; None at the timeout.
+  nb::object next(double seconds) {
+    std::optional<federated::RoundTask> task = [&] {
+      const nb::gil_scoped_release unlocked;
+      return client_->next(seconds_of(seconds));
+    }();
+    if (!task) return nb::none();
+    nb::dict out;
+    out["round"] = task->round;
+    out["rounds"] = task->rounds;
+    out["finished"] = task->finished;
+    out["samples"] = number_of(task->samples);
+    out["algorithm"] = task->algorithm;
+    out["parameters"] = task->parameters;
+    out["needs_extra"] = task->needs_extra;
+    out["needs_steps"] = task->needs_steps;
+    out["model_round"] = task->model ? nb::object(nb::int_(task->model->round)) : nb::object(nb::none());
+    out["weights"] = task->model ? nb::object(arrays_of(task->model->weights)) : nb::object(nb::none());
+    out["extra"] = task->model ? nb::object(arrays_of(task->model->extra)) : nb::object(nb::none());
+    return out;
+  }
+  void submit(double samples, nb::handle weights, nb::handle extra, double steps,
+              std::map<std::string, double> metrics) {
+    federated::TrainedUpdate update;
+    update.samples = samples;
+    update.steps = steps;
+    update.weights = weights_of(weights);
+    update.extra = weights_of(extra);
+    update.metrics = std::move(metrics);
+    const nb::gil_scoped_release unlocked;
+    client_->submit(update);
+    update.weights.clear();
+    update.extra.clear();
+  }
+  std::string refusal() { return client_->take_refusal(); }
+  bool committed() const { return client_->committed(); }
+  void close() {
+    const nb::gil_scoped_release unlocked;
+    client_->close();
+  }
+  std::int64_t round() const { return client_->round(); }
+  std::uint64_t resumed() const { return client_->resumed(); }
+  std::uint64_t reconnects() const { return client_->reconnects(); }
+  std::uint64_t bytes_sent() const { return client_->bytes_sent(); }
+  std::uint64_t bytes_received() const { return client_->bytes_received(); }
+
+ private:
+  std::unique_ptr<federated::RoundClient> client_;
+};
+
+std::vector<std::string> federated_rules() {
+  auto names = federated::algorithm_names();
+  for (std::string& name : federated::robust_names()) names.push_back(std::move(name));
+  return names;
+}
+
+std::vector<std::string> federated_settings() {
+  std::vector<std::string> names;
+  for (const auto& setting : federated::server_settings()) names.push_back(setting.name);
+  return names;
+}
+
 }  // namespace
 
 void bind_federated(nb::module_& m) {
+  m.def("federated_rules", &federated_rules, "Names of the algorithms and robust rules that run in the core.");
+  m.def("federated_settings", &federated_settings, "Names of the aggregation server's settings.");
+  nb::class_<FederatedHttpClient>(m, "FederatedHttpClient", "A client of the aggregation server, over HTTP.")
+      .def(nb::init<const std::map<std::string, std::string>&, const std::string&>(), nb::arg("environment"),
+           nb::arg("aggregation"))
+      .def("connect", &FederatedHttpClient::connect)
+      .def("offer_initial", &FederatedHttpClient::offer_initial, nb::arg("weights"))
+      .def("next", &FederatedHttpClient::next, nb::arg("seconds"))
+      .def("submit", &FederatedHttpClient::submit, nb::arg("samples"), nb::arg("weights"), nb::arg("extra"),
+           nb::arg("steps"), nb::arg("metrics"))
+      .def("refusal", &FederatedHttpClient::refusal)
+      .def("close", &FederatedHttpClient::close)
+      .def_prop_ro("wants_initial", &FederatedHttpClient::wants_initial)
+      .def_prop_ro("committed", &FederatedHttpClient::committed)
+      .def_prop_ro("round", &FederatedHttpClient::round)
+      .def_prop_ro("resumed", &FederatedHttpClient::resumed)
+      .def_prop_ro("reconnects", &FederatedHttpClient::reconnects)
+      .def_prop_ro("bytes_sent", &FederatedHttpClient::bytes_sent)
+      .def_prop_ro("bytes_received", &FederatedHttpClient::bytes_received);
   nb::class_<RoundCall>(m, "RoundCall", "A finished round that waits for its rule.")
       .def("clients", &RoundCall::clients)
       .def("complete", &RoundCall::complete, nb::arg("weights").none(), nb::arg("total"))
       .def("fail", &RoundCall::fail, nb::arg("message"));
   nb::class_<AggregationHost>(m, "AggregationHost", "The aggregation server.")
-      .def(nb::init<std::string, std::string, std::uint16_t, std::size_t, std::int64_t, std::size_t, double, bool, bool,
-                    std::string, std::string, std::string, std::string>(),
+      .def(nb::init<std::string, std::string, std::uint16_t, std::size_t, std::int64_t, std::size_t,
+                    const std::map<std::string, std::string>&, bool, bool, std::string, std::string, std::string,
+                    std::string>(),
            nb::arg("aggregation"), nb::arg("host"), nb::arg("port"), nb::arg("participants"), nb::arg("exit_round"),
-           nb::arg("max_message"), nb::arg("round_deadline"), nb::arg("python_rule"), nb::arg("plaintext"),
+           nb::arg("max_message"), nb::arg("settings"), nb::arg("python_rule"), nb::arg("plaintext"),
            nb::arg("cert_file"), nb::arg("key_file"), nb::arg("client_ca_file"), nb::arg("token_file"))
       .def("start", &AggregationHost::start)
       .def("next", &AggregationHost::next, nb::arg("seconds"), nb::rv_policy::take_ownership)

@@ -241,7 +241,7 @@ def test_names_and_figures_must_make_sense(monkeypatch: pytest.MonkeyPatch) -> N
         AggregationServer(aggregation="Nosuch")
     with pytest.raises(ValueError, match="participants_count"):
         AggregationServer(aggregation="FedAvg", http_port=0, participants_count=0).start()
-    monkeypatch.setenv("AGG_PROTOCOL", "http")
+    monkeypatch.setenv("AGG_PROTOCOL", "tcp")
     with pytest.raises(ValueError, match="AGG_PROTOCOL"):
         FederatedLearning(Model())
     monkeypatch.setenv("AGG_PROTOCOL", "ws")

@@ -12,12 +12,14 @@ from pathlib import Path
 from processes import ROOT, WORKER, sedna_worker
 
 CLIENT = """
-import os, sys
+import os, time
 import numpy as np
 from sedna.core.federated_learning import FederatedLearning
 class Model:
     w = np.full((3, 4), float(os.environ["START"]))
-    def train(self, data, **kw): self.w = self.w + 1
+    def train(self, data, **kw):
+        time.sleep(float(os.environ.get("PAUSE", "0")))
+        self.w = self.w + 1
     def get_weights(self): return [self.w]
     def set_weights(self, w): self.w = np.asarray(w[0])
     def save(self, path): open(path, "w").write("m")
@@ -85,3 +87,23 @@ def test_a_token_stands_for_one_client(tmp_path: Path) -> None:
                             timeout=30, check=False)
     assert beyond.returncode == 1
     assert "beyond loopback" in beyond.stderr or "TLS" in beyond.stderr
+
+
+# FL-2.9
+def test_a_killed_aggregator_goes_on(tmp_path: Path) -> None:
+    """Killed between rounds and started again on its port: the clients go on, and the job ends as if nothing had been."""
+    arguments = ["--participants", "2", "--rounds", "6", "--state", str(tmp_path / "job")]
+    with sedna_worker("aggregate", "--port", "0", *arguments) as server:
+        a = client(server.port, "a", tmp_path, 0, 1, AGG_PROTOCOL="http", PAUSE="0.05")
+        b = client(server.port, "b", tmp_path, 4, 3, AGG_PROTOCOL="http", PAUSE="0.05")
+        server.wait_for("ROUND 2 ")
+        server.process.kill()
+        server.process.wait(timeout=30)
+        rounds = [line for line in server.lines if line.startswith("ROUND ")]
+    with sedna_worker("aggregate", "--port", str(server.port), *arguments) as again:
+        out = [p.communicate(timeout=60)[0] for p in (a, b)]
+        assert again.process.wait(timeout=30) == 0
+    # (1·1 + 3·5) / 4 = 4, then one more in each of five rounds
+    assert [re.search(r"FINAL (\S+)", text)[1] for text in out] == ["9.0", "9.0"], out  # type: ignore[index]
+    rounds += [line for line in again.lines if line.startswith("ROUND ")]
+    assert [line.split()[1] for line in rounds] == [str(i) for i in range(1, 7)]

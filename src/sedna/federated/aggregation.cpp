@@ -77,9 +77,34 @@ std::string Manifest::label(std::size_t index, const std::string& name) {
   return "weights[" + std::to_string(index) + "]" + (name.empty() ? "" : " '" + name + "'");
 }
 
-Result<void> check_update(const Update& update, const Manifest& manifest) {
+namespace {
+
+Result<void> check_tensors(const Weights& tensors, const Manifest& manifest, bool extra) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    const std::string label = extra ? "extra[" + std::to_string(i) + "]" : Manifest::label(i, tensor.name);
+    if (tensor.dtype != DType::kFp32 && tensor.dtype != DType::kFp64) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "is " + std::string(tensor::dtype_name(tensor.dtype)) + "; only FP32 and FP64 can be averaged",
+                   label);
+    }
+    if (const auto valid = tensor.validate(); !valid) return valid.error().within(label);
+    if (!manifest.set) continue;
+    Manifest::Entry entry = manifest.tensors[i];
+    if (extra) entry.name = tensor.name;
+    if (const auto fits = check_against(tensor, entry, label); !fits) return fits;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_form(const Update& update, const Manifest& manifest) {
   if (!(update.weight > 0) || !std::isfinite(update.weight)) {
     return Error(ErrorCode::kInvalidArgument, "must be above 0 and finite", "num_samples");
+  }
+  if (!(update.steps >= 0) || !std::isfinite(update.steps)) {
+    return Error(ErrorCode::kInvalidArgument, "must be 0 or more and finite", "steps");
   }
   if (manifest.set && update.weights.size() != manifest.tensors.size()) {
     return Error(ErrorCode::kInvalidArgument,
@@ -87,20 +112,27 @@ Result<void> check_update(const Update& update, const Manifest& manifest) {
                      std::to_string(manifest.tensors.size()),
                  "weights");
   }
+  if (!update.extra.empty() && update.extra.size() != update.weights.size()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "has " + std::to_string(update.extra.size()) + " tensors for " +
+                     std::to_string(update.weights.size()) + " weights",
+                 "extra");
+  }
+  if (const auto fits = check_tensors(update.weights, manifest, false); !fits) return fits;
+  return check_tensors(update.extra, manifest.set ? manifest : Manifest::of(update.weights), true);
+}
+
+Result<void> check_update(const Update& update, const Manifest& manifest) {
+  if (const auto fits = check_form(update, manifest); !fits) return fits;
   const double limit = kMaxProduct / std::max(1.0, update.weight);
   for (std::size_t i = 0; i < update.weights.size(); ++i) {
-    const Tensor& tensor = update.weights[i];
-    const std::string label = Manifest::label(i, tensor.name);
-    if (tensor.dtype != DType::kFp32 && tensor.dtype != DType::kFp64) {
-      return Error(ErrorCode::kInvalidArgument,
-                   "is " + std::string(tensor::dtype_name(tensor.dtype)) + "; only FP32 and FP64 can be averaged",
-                   label);
+    const std::string label = Manifest::label(i, update.weights[i].name);
+    if (const auto finite = check_values(update.weights[i], limit, label); !finite) return finite;
+  }
+  for (std::size_t i = 0; i < update.extra.size(); ++i) {
+    if (const auto finite = check_values(update.extra[i], limit, "extra[" + std::to_string(i) + "]"); !finite) {
+      return finite;
     }
-    if (const auto valid = tensor.validate(); !valid) return valid.error().within(label);
-    if (manifest.set) {
-      if (const auto fits = check_against(tensor, manifest.tensors[i], label); !fits) return fits;
-    }
-    if (const auto finite = check_values(tensor, limit, label); !finite) return finite;
   }
   return {};
 }

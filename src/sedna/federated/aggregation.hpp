@@ -22,6 +22,8 @@ struct Update {
   std::string client;
   double weight = 0;  ///< its number of samples
   Weights weights;
+  Weights extra{};   ///< tensors beside the weights, of the same shapes: SCAFFOLD's change of the control variate
+  double steps = 0;  ///< local optimiser steps; 0: it does not say
 };
 
 /// Names (where tensors have them), dtypes and shapes that all updates of a job share: the first accepted one sets it.
@@ -43,9 +45,12 @@ struct Manifest {
 inline constexpr double kMaxProduct = 1e300;
 
 /// Checks everything that can be wrong with an update before it touches a sum: tensor count, dtypes (FP32, FP64),
-/// shapes against `manifest` where it is set, byte lengths, a weight above 0 and finite, values finite. The error names
-/// the tensor ("weights[2]") and the reason. One pass over the values.
+/// shapes against `manifest` where it is set, byte lengths, a weight above 0 and finite, values finite; tensors beside
+/// the weights have the weights' shapes. The error names the tensor ("weights[2]") and the reason. One pass over the
+/// values.
 Result<void> check_update(const Update& update, const Manifest& manifest);
+/// The part of it that looks at no value.
+Result<void> check_form(const Update& update, const Manifest& manifest);
 
 struct Aggregate {
   Weights weights;
@@ -57,6 +62,8 @@ struct Aggregate {
 class Aggregation {
  public:
   virtual ~Aggregation() = default;
+  /// What this rule asks beyond check_update(); the update is refused with the reason.
+  virtual Result<void> check(const Update& /*update*/) const { return {}; }
   /// Adds an update that check_update() has passed.
   virtual void accumulate(Update update) = 0;
   virtual std::size_t count() const = 0;
@@ -67,6 +74,8 @@ class Aggregation {
 
 /// Makes the empty sum of a new round.
 using AggregationFactory = std::function<std::unique_ptr<Aggregation>()>;
+/// The same for rules that look at changes: `base` is the model that the round began with; null when there is none yet.
+using CombinationFactory = std::function<std::unique_ptr<Aggregation>(std::shared_ptr<const Weights> base)>;
 
 /// User code as a rule: keeps the round's updates, in order of arrival, and hands them over at its end.
 class CollectedUpdates final : public Aggregation {

@@ -82,7 +82,8 @@ ClientOptions ClientOptions::from_context(const worker::Context& context, const 
   ClientOptions options;
   const std::string protocol = context.get_or("AGG_PROTOCOL", "ws");
   if (protocol != "ws" && protocol != "wss") {
-    throw Error(ErrorCode::kInvalidArgument, "is \"" + protocol + "\"; it must be ws or wss", "AGG_PROTOCOL");
+    throw Error(ErrorCode::kInvalidArgument, "is \"" + protocol + "\"; it must be ws, wss, http or https",
+                "AGG_PROTOCOL");
   }
   const std::string host = context.get_or("AGG_IP", "127.0.0.1");
   const auto port = context.get_integer("AGG_PORT", 7363, 1, 65535);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sedna/base/error.hpp"
+
 namespace sedna::federated {
 
 namespace {
@@ -13,11 +15,36 @@ std::string seconds_text(SteadyClock::duration d) {
 
 }  // namespace
 
-RoundMachine::RoundMachine(RoundOptions options, AggregationFactory factory, Time now)
-    : options_(options), factory_(std::move(factory)), sum_(factory_()), last_event_(now) {
+RoundMachine::RoundMachine(RoundOptions options, Time now)
+    : options_(std::move(options)), started_(now), last_event_(now) {
   if (options_.participants < 1) throw Error(ErrorCode::kInvalidArgument, "must be 1 or more", "participants_count");
   if (options_.exit_round < 1) throw Error(ErrorCode::kInvalidArgument, "must be 1 or more", "exit_round");
-  options_.min_updates = std::clamp<std::size_t>(options_.min_updates, 1, options_.participants);
+  if (options_.min_updates > options_.participants) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "is " + std::to_string(options_.participants) + "; a round needs " +
+                    std::to_string(options_.min_updates) + " updates",
+                "participants_count");
+  }
+  options_.min_updates = std::max<std::size_t>(options_.min_updates, 1);
+  options_.quorum = std::clamp(options_.quorum, options_.min_updates, options_.participants);
+}
+
+void RoundMachine::restore(const Restored& from, Time now) {
+  closed_rounds_ = from.closed_rounds;
+  for (const auto& metrics : from.metrics) stop_reason(metrics, now);
+  for (const Offer& offer : from.committed) {
+    committed_.push_back(offer);
+    clients_[offer.client].samples = offer.weight;
+  }
+  if (from.ended) {
+    phase_ = Phase::kClosing;
+    closed_at_ = last_leave_ = now;
+    restored_end_ = true;
+    return;
+  }
+  if (committed_.empty()) return;
+  start_clock(now);
+  if (committed_.size() >= options_.participants) close_round(false, now);
 }
 
 RoundMachine::Joined RoundMachine::join(const std::string& client, Connection connection,
@@ -47,8 +74,12 @@ void RoundMachine::leave(const std::string& client, Connection connection, bool 
   check_finished(now);
 }
 
-RoundMachine::Verdict RoundMachine::submit(Update update, std::optional<std::int64_t> round, Time now) {
-  last_event_ = now;
+const Offer* RoundMachine::find_committed(const std::string& client) const {
+  const auto it = std::ranges::find(committed_, client, &Offer::client);
+  return it == committed_.end() ? nullptr : &*it;
+}
+
+RoundMachine::Verdict RoundMachine::judge(const Offer& offer) {
   Verdict out;
   out.round = closed_rounds_ + 1;
   if (phase_ != Phase::kCollecting) {
@@ -57,40 +88,71 @@ RoundMachine::Verdict RoundMachine::submit(Update update, std::optional<std::int
     out.reason = "the job has ended after round " + std::to_string(closed_rounds_);
     return out;
   }
-  if (round && *round <= closed_rounds_) {
+  if (offer.round && *offer.round <= closed_rounds_) {
     out.outcome = Outcome::kLate;
-    out.round = *round;
-    out.reason = "round " + std::to_string(*round) + " is closed; this is round " + std::to_string(closed_rounds_ + 1);
+    out.round = *offer.round;
+    out.reason =
+        "round " + std::to_string(*offer.round) + " is closed; this is round " + std::to_string(closed_rounds_ + 1);
     return out;
   }
-  start_clock(now);
-  if (committed_.contains(update.client)) {
-    out.outcome = Outcome::kDuplicate;
+  if (quarantined(offer.client)) {
+    out.outcome = Outcome::kQuarantined;
+    out.reason = std::to_string(options_.max_strikes) + " updates of this client were refused; no more are taken";
+    return out;
+  }
+  if (const Offer* before = find_committed(offer.client)) {
+    const bool other = !offer.digest.empty() && !before->digest.empty() && offer.digest != before->digest;
+    out.outcome = other ? Outcome::kConflict : Outcome::kDuplicate;
     out.reason = "round " + std::to_string(out.round) + " has an update of this client already; the first one counts";
-    return out;
   }
-  if (const auto checked = check_update(update, manifest_); !checked) {
-    out.outcome = Outcome::kRefused;
-    out.reason = checked.error().what();
-    return out;
-  }
-  if (!manifest_.set) manifest_ = Manifest::of(update.weights);
-  committed_.insert(update.client);
-  order_.push_back(update.client);
-  if (const auto it = clients_.find(update.client); it != clients_.end()) it->second.samples = update.weight;
-  sum_->accumulate(std::move(update));
-  abandoned_ = 0;
-  if (committed_.size() >= options_.participants) close_round(false, now);
   return out;
 }
 
-void RoundMachine::refused(Time now) {
+RoundMachine::Verdict RoundMachine::preview(const Offer& offer, Time now) {
   last_event_ = now;
-  if (phase_ == Phase::kCollecting) start_clock(now);
+  return judge(offer);
+}
+
+RoundMachine::Verdict RoundMachine::commit(const Offer& offer, Time now) {
+  last_event_ = now;
+  Verdict out = judge(offer);
+  if (phase_ == Phase::kCollecting && out.outcome != Outcome::kLate) start_clock(now);
+  if (out.outcome != Outcome::kCommitted) return out;
+  committed_.push_back(offer);
+  strikes_.erase(offer.client);
+  if (const auto it = clients_.find(offer.client); it != clients_.end()) it->second.samples = offer.weight;
+  abandoned_ = 0;
+  if (committed_.size() >= options_.participants) {
+    close_round(false, now);
+  } else if (soft_deadline_ && now >= *soft_deadline_ && committed_.size() >= options_.quorum) {
+    close_round(true, now);
+  }
+  return out;
+}
+
+void RoundMachine::refused(const std::string& client, Time now) {
+  last_event_ = now;
+  if (phase_ != Phase::kCollecting) return;
+  start_clock(now);
+  if (options_.max_strikes > 0) ++strikes_[client];
+}
+
+bool RoundMachine::quarantined(const std::string& client) const {
+  if (options_.max_strikes <= 0) return false;
+  const auto it = strikes_.find(client);
+  return it != strikes_.end() && it->second >= options_.max_strikes;
+}
+
+std::size_t RoundMachine::clients() const {
+  return std::max(options_.participants, clients_.size());
 }
 
 void RoundMachine::tick(Time now) {
   if (over()) return;
+  if (phase_ == Phase::kCollecting && soft_deadline_ && now >= *soft_deadline_ &&
+      committed_.size() >= options_.quorum) {
+    close_round(true, now);
+  }
   if (phase_ == Phase::kCollecting && deadline_ && now >= *deadline_) {
     if (committed_.size() >= options_.min_updates) {
       close_round(true, now);
@@ -125,8 +187,11 @@ void RoundMachine::fail(std::string reason) {
 std::optional<RoundMachine::Time> RoundMachine::next_wakeup() const {
   if (over()) return std::nullopt;
   if (phase_ == Phase::kCollecting) {
-    const Time idle = last_event_ + options_.idle_limit;
-    return deadline_ ? std::min(*deadline_, idle) : idle;
+    Time wake = last_event_ + options_.idle_limit;
+    if (deadline_) wake = std::min(wake, *deadline_);
+    // Past the soft deadline it is the next update that closes the round.
+    if (soft_deadline_ && committed_.size() >= options_.quorum) wake = std::min(wake, *soft_deadline_);
+    return wake;
   }
   const Time end = closed_at_ + options_.finish_limit;
   return anybody_connected() ? end : std::min(end, std::max(closed_at_, last_leave_) + options_.linger);
@@ -159,23 +224,61 @@ std::optional<RoundMachine::Member> RoundMachine::member(const std::string& clie
 
 std::vector<std::string> RoundMachine::missing() const {
   std::vector<std::string> names = connected();
-  std::erase_if(names, [&](const std::string& name) { return committed_.contains(name); });
+  std::erase_if(names, [&](const std::string& name) { return find_committed(name) != nullptr; });
   return names;
 }
 
 void RoundMachine::start_clock(Time now) {
-  if (!deadline_) deadline_ = now + options_.round_deadline;
+  if (deadline_) return;
+  deadline_ = now + options_.round_deadline;
+  if (options_.soft_deadline > SteadyClock::duration::zero()) soft_deadline_ = now + options_.soft_deadline;
+}
+
+bool RoundMachine::better(double value) const {
+  return !best_ || (options_.stop.smaller_is_better ? value < *best_ : value > *best_);
+}
+
+std::string RoundMachine::stop_reason(const std::map<std::string, double>& metrics, Time now) {
+  const StopOptions& stop = options_.stop;
+  if (stop.budget > SteadyClock::duration::zero() && now >= started_ + stop.budget) {
+    return "the budget of " + seconds_text(stop.budget) + " is used up";
+  }
+  const auto it = stop.metric.empty() ? metrics.end() : metrics.find(stop.metric);
+  if (it == metrics.end()) return {};
+  const double value = it->second;
+  if (better(value)) {
+    best_ = value;
+    since_best_ = 0;
+  } else {
+    ++since_best_;
+  }
+  if (stop.target && (stop.smaller_is_better ? value <= *stop.target : value >= *stop.target)) {
+    return stop.metric + " has reached " + std::to_string(*stop.target);
+  }
+  if (stop.patience > 0 && since_best_ >= stop.patience) {
+    return stop.metric + " has not become better for " + std::to_string(since_best_) + " rounds";
+  }
+  return {};
 }
 
 void RoundMachine::close_round(bool by_deadline, Time now) {
   Closed closed;
-  closed.round = ++closed_rounds_;
-  closed.last = closed_rounds_ >= options_.exit_round;
-  closed.by_deadline = by_deadline;
   closed.missing = missing();
-  closed.clients = std::exchange(order_, {});
-  closed.sum = std::exchange(sum_, nullptr);
-  committed_.clear();
+  closed.round = ++closed_rounds_;
+  closed.by_deadline = by_deadline;
+  std::map<std::string, double> weights;
+  for (const Offer& offer : std::exchange(committed_, {})) {
+    closed.clients.push_back(offer.client);
+    for (const auto& [name, value] : offer.metrics) {
+      closed.metrics[name] += offer.weight * value;
+      weights[name] += offer.weight;
+    }
+  }
+  for (auto& [name, value] : closed.metrics) value /= weights[name];
+  closed.stopped = stop_reason(closed.metrics, now);
+  if (closed_rounds_ >= options_.exit_round) closed.stopped.clear();
+  closed.last = closed_rounds_ >= options_.exit_round || !closed.stopped.empty();
+  soft_deadline_.reset();
   deadline_.reset();
   abandoned_ = 0;
   last_event_ = now;
@@ -186,8 +289,6 @@ void RoundMachine::close_round(bool by_deadline, Time now) {
       const auto it = clients_.find(name);
       if (it == clients_.end() || !it->second.connection) owed_.insert(name);
     }
-  } else {
-    sum_ = factory_();
   }
   closed_.push_back(std::move(closed));
 }
@@ -196,7 +297,7 @@ void RoundMachine::check_finished(Time now) {
   if (phase_ != Phase::kClosing) return;
   const bool late = now >= closed_at_ + options_.finish_limit;
   const bool waited = now >= std::max(closed_at_, last_leave_) + options_.linger;
-  if (late || (!anybody_connected() && (owed_.empty() || waited))) phase_ = Phase::kDone;
+  if (late || (!anybody_connected() && ((owed_.empty() && !restored_end_) || waited))) phase_ = Phase::kDone;
 }
 
 bool RoundMachine::anybody_connected() const {

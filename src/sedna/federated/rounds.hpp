@@ -6,16 +6,25 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "sedna/base/clock.hpp"
-#include "sedna/federated/aggregation.hpp"
 
 namespace sedna::federated {
+
+/// When a job ends before its last round. Metrics are those that clients report with their updates; a round's value is
+/// the mean by samples.
+struct StopOptions {
+  StopOptions() {}
+  std::string metric;              ///< "accuracy"; empty: no metric is looked at
+  bool smaller_is_better = false;  ///< "loss"
+  std::optional<double> target;    ///< reached: this round is the last
+  int patience = 0;                ///< so many rounds without a better value: the last; 0: never
+  SteadyClock::duration budget{};  ///< rounds that close later than this after the start are the last; 0: never
+};
 
 struct RoundOptions {
   RoundOptions() {}
@@ -25,11 +34,26 @@ struct RoundOptions {
   SteadyClock::duration round_deadline = std::chrono::hours(1);
   std::size_t min_updates = 1;  ///< fewer at the deadline: the round is abandoned and begins again
   int max_abandoned = 3;        ///< so many abandoned rounds in a row fail the job
+  /// From the same moment: past it a round closes as soon as it has `quorum` updates; 0: never.
+  SteadyClock::duration soft_deadline{};
+  std::size_t quorum = 1;
+  /// So many refused updates and nothing more is taken from a client; 0: patience without end.
+  int max_strikes = 10;
   /// Without any event (join, leave, update) the job fails after this.
   SteadyClock::duration idle_limit = std::chrono::hours(24);
   /// After the last round: how long clients may stay, and how long one is waited for that broke off.
   SteadyClock::duration finish_limit = std::chrono::minutes(5);
   SteadyClock::duration linger = std::chrono::seconds(15);
+  StopOptions stop;
+};
+
+/// What the machine knows of an update: who, how much, and which one. The tensors are the server's affair.
+struct Offer {
+  std::string client;
+  double weight = 0;                        ///< samples
+  std::string digest;                       ///< tells this update from another of the same client; may be empty
+  std::optional<std::int64_t> round;        ///< which round it is for, when the client says so
+  std::map<std::string, double> metrics{};  ///< what the client reports
 };
 
 /// Quorum, deadlines, duplicates, late joiners, leavers. Not thread-safe.
@@ -52,10 +76,12 @@ class RoundMachine {
 
   enum class Outcome : std::uint8_t {
     kCommitted,
-    kDuplicate,  ///< this client's update of the round is in already; nothing has changed
-    kLate,       ///< of a round that is closed: send the newest model
-    kRefused,    ///< `reason`; the round goes on
-    kFinished,   ///< the job is over: send the newest model
+    kDuplicate,    ///< this client's update of the round is in already; nothing has changed
+    kConflict,     ///< the same, and this one is another: the first one counts
+    kLate,         ///< of a round that is closed: send the newest model
+    kRefused,      ///< `reason`; the round goes on
+    kQuarantined,  ///< too many of this client's updates were refused
+    kFinished,     ///< the job is over: send the newest model
   };
   struct Verdict {
     Outcome outcome = Outcome::kCommitted;
@@ -63,14 +89,23 @@ class RoundMachine {
     std::string reason;
   };
 
-  /// A round that has ended; its sum has not been reported yet.
+  /// A round that has ended.
   struct Closed {
     std::int64_t round = 0;
     bool last = false;
     bool by_deadline = false;
-    std::vector<std::string> clients;  ///< who is in the sum, in order of commit
-    std::vector<std::string> missing;  ///< who was connected and had brought nothing
-    std::unique_ptr<Aggregation> sum;
+    std::vector<std::string> clients;       ///< who is in the sum, in order of commit
+    std::vector<std::string> missing;       ///< who was connected and had brought nothing
+    std::map<std::string, double> metrics;  ///< means by samples of what clients reported
+    std::string stopped;                    ///< why this is the last round although more were planned
+  };
+
+  /// What a restarted server knows from its records.
+  struct Restored {
+    std::int64_t closed_rounds = 0;
+    std::vector<Offer> committed;                        ///< to the open round, in order
+    std::vector<std::map<std::string, double>> metrics;  ///< of the closed rounds
+    bool ended = false;                                  ///< the last round was closed
   };
 
   struct Member {
@@ -79,18 +114,21 @@ class RoundMachine {
     std::optional<double> samples;  ///< of its last committed update
   };
 
-  RoundMachine(RoundOptions options, AggregationFactory factory, Time now);
+  RoundMachine(RoundOptions options, Time now);
+  /// Takes up where the records end. Before anything else.
+  void restore(const Restored& from, Time now);
 
   /// `seen`: the round of the model that the client has, when it says so (it comes back).
   Joined join(const std::string& client, Connection connection, std::optional<std::int64_t> seen, Time now,
               SystemClock::time_point wall = {});
   /// Only the client's present connection counts. `clean`: it said goodbye.
   void leave(const std::string& client, Connection connection, bool clean, Time now);
-  /// `round`: which round the update is for, when the client says so. Checks it, then adds it to the sum or changes
-  /// nothing but the clock.
-  Verdict submit(Update update, std::optional<std::int64_t> round, Time now);
-  /// An update that could not even be read: refused, and it starts the round's clock as any other.
-  void refused(Time now);
+  /// What would become of an update: kCommitted means that it may come. Changes nothing but the clock.
+  Verdict preview(const Offer& offer, Time now);
+  /// A checked update: commits it or changes nothing but the clock. The caller keeps its tensors when it is committed.
+  Verdict commit(const Offer& offer, Time now);
+  /// An update that did not pass its checks: it starts the round's clock as any other, and counts against the client.
+  void refused(const std::string& client, Time now);
   /// Acts on deadlines that have passed.
   void tick(Time now);
   /// The job cannot go on (a rule of user code raised).
@@ -109,6 +147,13 @@ class RoundMachine {
   std::optional<Member> member(const std::string& client) const;
   /// Of those connected, who has not brought an update to the open round.
   std::vector<std::string> missing() const;
+  /// Of the open round, in order of commit.
+  const std::vector<Offer>& committed() const { return committed_; }
+  /// All who were ever seen, connected or not, but at least the participants.
+  std::size_t clients() const;
+  bool quarantined(const std::string& client) const;
+  /// When the round's clock ends it; nothing before its first update.
+  std::optional<Time> deadline() const { return deadline_; }
 
  private:
   struct Client {
@@ -117,6 +162,10 @@ class RoundMachine {
     SystemClock::time_point connected_at;
     std::optional<double> samples;
   };
+  Verdict judge(const Offer& offer);
+  std::string stop_reason(const std::map<std::string, double>& metrics, Time now);
+  bool better(double value) const;
+  const Offer* find_committed(const std::string& client) const;
   void start_clock(Time now);
   void close_round(bool by_deadline, Time now);
   void check_finished(Time now);
@@ -124,21 +173,23 @@ class RoundMachine {
   bool over() const { return phase_ == Phase::kDone || phase_ == Phase::kFailed; }
 
   RoundOptions options_;
-  AggregationFactory factory_;
   Phase phase_ = Phase::kCollecting;
   std::string failure_;
   std::map<std::string, Client> clients_;
   std::uint64_t joins_ = 0;
-  Manifest manifest_;
-  std::unique_ptr<Aggregation> sum_;
-  std::vector<std::string> order_;  // of commits in the open round
-  std::set<std::string> committed_;
+  std::map<std::string, int> strikes_;
+  std::vector<Offer> committed_;  // to the open round, in order
   std::int64_t closed_rounds_ = 0;
   int abandoned_ = 0;
   std::optional<Time> deadline_;
+  std::optional<Time> soft_deadline_;
+  std::optional<double> best_;
+  int since_best_ = 0;
+  Time started_;
   Time last_event_;
   Time closed_at_{};
   Time last_leave_{};
+  bool restored_end_ = false;   // nobody knows who of the last round has its model
   std::set<std::string> owed_;  // contributors of the last round who broke off before they can have got its model
   std::deque<Closed> closed_;
 };

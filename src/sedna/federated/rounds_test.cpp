@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sedna/federated/mean.hpp"
+#include "sedna/federated/test_job.hpp"
 #include "sedna/federated/test_updates.hpp"
 
 namespace sedna::federated {
@@ -23,30 +23,30 @@ using test::update;
 
 const RoundMachine::Time kStart = RoundMachine::Time() + hours(1);
 
-RoundMachine machine_for(std::size_t participants, std::int64_t rounds) {
+test::Job machine_for(std::size_t participants, std::int64_t rounds) {
   RoundOptions options;
   options.participants = participants;
   options.exit_round = rounds;
-  return {options, [] { return std::make_unique<WeightedMean>(); }, kStart};
+  return {options, kStart};
 }
 
 Update one(const std::string& client, double value, double samples = 1) {
   return update(client, samples, {fp64({1}, {value})});
 }
 
-double value_of(RoundMachine::Closed& closed) {
+double value_of(test::Job::Closed& closed) {
   return doubles(closed.sum->report().weights.front()).front();
 }
 
 // FL-2.1
 TEST(Rounds, CloseWhenAllHaveComeAndEndTheJob) {
   auto m = machine_for(2, 2);
-  m.join("a", 1, std::nullopt, kStart);
-  m.join("b", 2, std::nullopt, kStart);
-  EXPECT_THAT(m.connected(), testing::ElementsAre("a", "b"));
+  m.machine.join("a", 1, std::nullopt, kStart);
+  m.machine.join("b", 2, std::nullopt, kStart);
+  EXPECT_THAT(m.machine.connected(), testing::ElementsAre("a", "b"));
   EXPECT_EQ(m.submit(one("a", 1), 1, kStart).outcome, Outcome::kCommitted);
   EXPECT_FALSE(m.take_closed());
-  EXPECT_THAT(m.missing(), testing::ElementsAre("b"));
+  EXPECT_THAT(m.machine.missing(), testing::ElementsAre("b"));
   EXPECT_EQ(m.submit(one("b", 4, 2), std::nullopt, kStart).outcome, Outcome::kCommitted);
   auto closed = m.take_closed();
   ASSERT_TRUE(closed);
@@ -60,24 +60,24 @@ TEST(Rounds, CloseWhenAllHaveComeAndEndTheJob) {
   closed = m.take_closed();
   ASSERT_TRUE(closed);
   EXPECT_TRUE(closed->last);
-  EXPECT_EQ(m.phase(), Phase::kClosing);
+  EXPECT_EQ(m.machine.phase(), Phase::kClosing);
   EXPECT_EQ(m.submit(one("a", 1), 3, kStart).outcome, Outcome::kFinished);
-  m.leave("a", 1, true, kStart);
-  EXPECT_EQ(m.phase(), Phase::kClosing);
-  m.leave("b", 2, true, kStart);
-  EXPECT_EQ(m.phase(), Phase::kDone);
-  EXPECT_FALSE(m.next_wakeup());
+  m.machine.leave("a", 1, true, kStart);
+  EXPECT_EQ(m.machine.phase(), Phase::kClosing);
+  m.machine.leave("b", 2, true, kStart);
+  EXPECT_EQ(m.machine.phase(), Phase::kDone);
+  EXPECT_FALSE(m.machine.next_wakeup());
 }
 
 // FL-2.2
 TEST(Rounds, CountAClientOnce) {
   auto m = machine_for(2, 1);
-  m.join("a", 1, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
   m.submit(one("a", 1), std::nullopt, kStart);
   const auto again = m.submit(one("a", 100), std::nullopt, kStart);
   EXPECT_EQ(again.outcome, Outcome::kDuplicate);
   EXPECT_THAT(again.reason, testing::HasSubstr("the first one counts"));
-  EXPECT_EQ(m.updates(), 1u);
+  EXPECT_EQ(m.machine.updates(), 1u);
   m.submit(one("b", 3), std::nullopt, kStart);
   auto closed = m.take_closed();
   ASSERT_TRUE(closed);
@@ -104,11 +104,11 @@ TEST(Rounds, RefuseWithAReasonAndGoOn) {
 // FL-2.5
 TEST(Rounds, ALeaverKeepsItsUpdateInTheSum) {
   auto m = machine_for(2, 2);
-  m.join("a", 1, std::nullopt, kStart);
-  m.join("b", 2, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
+  m.machine.join("b", 2, std::nullopt, kStart);
   m.submit(one("a", 1), std::nullopt, kStart);
-  m.leave("a", 1, true, kStart);
-  EXPECT_THAT(m.connected(), testing::ElementsAre("b"));
+  m.machine.leave("a", 1, true, kStart);
+  EXPECT_THAT(m.machine.connected(), testing::ElementsAre("b"));
   m.submit(one("b", 3), std::nullopt, kStart);
   auto closed = m.take_closed();
   ASSERT_TRUE(closed);
@@ -118,23 +118,23 @@ TEST(Rounds, ALeaverKeepsItsUpdateInTheSum) {
 // FL-2.5
 TEST(Rounds, TheNewestConnectionOfAClientIsTheOne) {
   auto m = machine_for(2, 1);
-  m.join("a", 1, std::nullopt, kStart);
-  EXPECT_EQ(m.join("a", 2, std::nullopt, kStart).replaced, 1u);
-  m.leave("a", 1, false, kStart);  // the old one's end is no news
-  EXPECT_THAT(m.connected(), testing::ElementsAre("a"));
-  m.leave("a", 2, false, kStart);
-  EXPECT_TRUE(m.connected().empty());
+  m.machine.join("a", 1, std::nullopt, kStart);
+  EXPECT_EQ(m.machine.join("a", 2, std::nullopt, kStart).replaced, 1u);
+  m.machine.leave("a", 1, false, kStart);  // the old one's end is no news
+  EXPECT_THAT(m.machine.connected(), testing::ElementsAre("a"));
+  m.machine.leave("a", 2, false, kStart);
+  EXPECT_TRUE(m.machine.connected().empty());
 }
 
 // FL-2.5
 TEST(Rounds, WhoComesBackIsToldWhatItMissed) {
   auto m = machine_for(1, 3);
-  m.join("a", 1, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
   m.submit(one("a", 1), 1, kStart);
-  m.leave("a", 1, false, kStart);
-  EXPECT_TRUE(m.join("a", 2, 0, kStart).behind);
-  EXPECT_FALSE(m.join("a", 3, 1, kStart).behind);
-  EXPECT_FALSE(m.join("b", 4, std::nullopt, kStart).behind);  // upstream's clients do not say, and are not told
+  m.machine.leave("a", 1, false, kStart);
+  EXPECT_TRUE(m.machine.join("a", 2, 0, kStart).behind);
+  EXPECT_FALSE(m.machine.join("a", 3, 1, kStart).behind);
+  EXPECT_FALSE(m.machine.join("b", 4, std::nullopt, kStart).behind);  // upstream's clients do not say, and are not told
   EXPECT_EQ(m.submit(one("a", 1), 1, kStart).outcome, Outcome::kLate);
   EXPECT_EQ(m.submit(one("a", 1), 2, kStart).outcome, Outcome::kCommitted);
 }
@@ -142,14 +142,14 @@ TEST(Rounds, WhoComesBackIsToldWhatItMissed) {
 // FL-2.4
 TEST(Rounds, TheDeadlineClosesARoundWithWhatThereIs) {
   auto m = machine_for(3, 1);
-  m.join("a", 1, std::nullopt, kStart);
-  EXPECT_EQ(m.next_wakeup(), kStart + hours(24));  // nobody has sent anything: only the idle limit
-  m.join("late", 2, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
+  EXPECT_EQ(m.machine.next_wakeup(), kStart + hours(24));  // nobody has sent anything: only the idle limit
+  m.machine.join("late", 2, std::nullopt, kStart);
   m.submit(one("a", 7), std::nullopt, kStart + minutes(10));
-  EXPECT_EQ(m.next_wakeup(), kStart + minutes(70));
-  m.tick(kStart + minutes(69));
+  EXPECT_EQ(m.machine.next_wakeup(), kStart + minutes(70));
+  m.machine.tick(kStart + minutes(69));
   EXPECT_FALSE(m.take_closed());
-  m.tick(kStart + minutes(70));
+  m.machine.tick(kStart + minutes(70));
   auto closed = m.take_closed();
   ASSERT_TRUE(closed);
   EXPECT_TRUE(closed->by_deadline);
@@ -160,54 +160,193 @@ TEST(Rounds, TheDeadlineClosesARoundWithWhatThereIs) {
 // FL-2.4
 TEST(Rounds, ThatNobodyCanFillFailTheJobAndSayWhy) {
   auto m = machine_for(1, 1);
-  m.join("a", 1, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
   EXPECT_EQ(m.submit(one("a", 1, 0), std::nullopt, kStart).outcome, Outcome::kRefused);
   for (int i = 1; i <= 3; ++i) {
-    EXPECT_EQ(m.phase(), Phase::kCollecting);
-    m.tick(kStart + hours(i));
+    EXPECT_EQ(m.machine.phase(), Phase::kCollecting);
+    m.machine.tick(kStart + hours(i));
   }
-  EXPECT_EQ(m.phase(), Phase::kFailed);
-  EXPECT_THAT(m.failure(), testing::HasSubstr("abandoned 3 times"));
-  EXPECT_FALSE(m.next_wakeup());
+  EXPECT_EQ(m.machine.phase(), Phase::kFailed);
+  EXPECT_THAT(m.machine.failure(), testing::HasSubstr("abandoned 3 times"));
+  EXPECT_FALSE(m.machine.next_wakeup());
 }
 
 // FL-2.4
 TEST(Rounds, SilenceFailsTheJob) {
   auto m = machine_for(1, 1);
-  m.join("a", 1, std::nullopt, kStart);
-  m.tick(kStart + hours(24));
-  EXPECT_EQ(m.phase(), Phase::kFailed);
-  EXPECT_THAT(m.failure(), testing::HasSubstr("nothing has happened for 86400 s"));
+  m.machine.join("a", 1, std::nullopt, kStart);
+  m.machine.tick(kStart + hours(24));
+  EXPECT_EQ(m.machine.phase(), Phase::kFailed);
+  EXPECT_THAT(m.machine.failure(), testing::HasSubstr("nothing has happened for 86400 s"));
 }
 
 // FL-2.6
 TEST(Rounds, AtTheEndWhoBrokeOffIsWaitedForAWhile) {
   auto m = machine_for(2, 1);
-  m.join("a", 1, std::nullopt, kStart);
-  m.join("b", 2, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
+  m.machine.join("b", 2, std::nullopt, kStart);
   m.submit(one("a", 1), std::nullopt, kStart);
-  m.leave("a", 1, false, kStart);
+  m.machine.leave("a", 1, false, kStart);
   m.submit(one("b", 1), std::nullopt, kStart + seconds(1));
-  m.leave("b", 2, true, kStart + seconds(2));
-  EXPECT_EQ(m.phase(), Phase::kClosing);
-  EXPECT_EQ(m.next_wakeup(), kStart + seconds(17));
-  EXPECT_TRUE(m.join("a", 3, 0, kStart + seconds(3)).behind);
-  m.leave("a", 3, true, kStart + seconds(4));
-  EXPECT_EQ(m.phase(), Phase::kDone);
+  m.machine.leave("b", 2, true, kStart + seconds(2));
+  EXPECT_EQ(m.machine.phase(), Phase::kClosing);
+  EXPECT_EQ(m.machine.next_wakeup(), kStart + seconds(17));
+  EXPECT_TRUE(m.machine.join("a", 3, 0, kStart + seconds(3)).behind);
+  m.machine.leave("a", 3, true, kStart + seconds(4));
+  EXPECT_EQ(m.machine.phase(), Phase::kDone);
 }
 
 // FL-2.6
 TEST(Rounds, AtTheEndNobodyIsWaitedForWithoutEnd) {
   auto m = machine_for(1, 1);
-  m.join("a", 1, std::nullopt, kStart);
+  m.machine.join("a", 1, std::nullopt, kStart);
   m.submit(one("a", 1), std::nullopt, kStart);
+  EXPECT_EQ(m.machine.next_wakeup(), kStart + minutes(5));
+  m.machine.tick(kStart + minutes(5));
+  EXPECT_EQ(m.machine.phase(), Phase::kDone);
+}
+
+Offer offer(const std::string& client, const std::string& digest = {}, std::optional<std::int64_t> round = std::nullopt,
+            std::map<std::string, double> metrics = {}) {
+  return {client, 1, digest, round, std::move(metrics)};
+}
+
+// FL-2.2
+TEST(Rounds, TellTheSameUpdateFromAnother) {
+  RoundOptions options;
+  options.participants = 2;
+  RoundMachine m(options, kStart);
+  EXPECT_EQ(m.preview(offer("a", "x"), kStart).outcome, Outcome::kCommitted);
+  EXPECT_EQ(m.updates(), 0u);
+  m.commit(offer("a", "x"), kStart);
+  EXPECT_EQ(m.preview(offer("a", "x"), kStart).outcome, Outcome::kDuplicate);
+  EXPECT_EQ(m.commit(offer("a", "y"), kStart).outcome, Outcome::kConflict);
+  EXPECT_EQ(m.updates(), 1u);
+}
+
+// FL-2.4
+TEST(Rounds, PastTheSoftDeadlineAQuorumIsEnough) {
+  RoundOptions options;
+  options.participants = 4;
+  options.quorum = 2;
+  options.soft_deadline = minutes(5);
+  options.exit_round = 2;
+  RoundMachine m(options, kStart);
+  m.commit(offer("a"), kStart);
+  EXPECT_EQ(m.next_wakeup(), kStart + hours(1));
+  m.commit(offer("b"), kStart + minutes(1));
   EXPECT_EQ(m.next_wakeup(), kStart + minutes(5));
   m.tick(kStart + minutes(5));
-  EXPECT_EQ(m.phase(), Phase::kDone);
+  auto closed = m.take_closed();
+  ASSERT_TRUE(closed);
+  EXPECT_TRUE(closed->by_deadline);
+  EXPECT_THAT(closed->clients, testing::ElementsAre("a", "b"));
+  // When the quorum comes late, it closes the round by coming.
+  m.commit(offer("a"), kStart + minutes(6));
+  m.tick(kStart + minutes(20));
+  EXPECT_FALSE(m.take_closed());
+  m.commit(offer("b"), kStart + minutes(21));
+  EXPECT_TRUE(m.take_closed());
+}
+
+// FL-2.3
+TEST(Rounds, WhoIsRefusedTooOftenIsNotHeardAnyMore) {
+  RoundOptions options;
+  options.participants = 2;
+  options.max_strikes = 2;
+  RoundMachine m(options, kStart);
+  m.refused("a", kStart);
+  EXPECT_EQ(m.preview(offer("a"), kStart).outcome, Outcome::kCommitted);
+  m.refused("a", kStart);
+  const auto verdict = m.commit(offer("a"), kStart);
+  EXPECT_EQ(verdict.outcome, Outcome::kQuarantined);
+  EXPECT_THAT(verdict.reason, testing::HasSubstr("2 updates of this client were refused"));
+  EXPECT_EQ(m.commit(offer("b"), kStart).outcome, Outcome::kCommitted);
+}
+
+// FL-2.7
+TEST(Rounds, EndWhenTheMetricHasReachedItsTarget) {
+  RoundOptions options;
+  options.exit_round = 100;
+  options.stop.metric = "accuracy";
+  options.stop.target = 0.9;
+  RoundMachine m(options, kStart);
+  m.commit(offer("a", {}, 1, {{"accuracy", 0.5}}), kStart);
+  EXPECT_FALSE(m.take_closed()->last);
+  m.commit(offer("a", {}, 2, {{"accuracy", 0.91}, {"loss", 3}}), kStart);
+  const auto closed = m.take_closed();
+  EXPECT_TRUE(closed->last);
+  EXPECT_THAT(closed->stopped, testing::HasSubstr("accuracy has reached 0.9"));
+  EXPECT_EQ(closed->metrics.at("loss"), 3);
+  EXPECT_EQ(m.phase(), Phase::kClosing);
+}
+
+// FL-2.7
+TEST(Rounds, EndWhenTheMetricStaysAsItIsOrTheBudgetIsUsedUp) {
+  RoundOptions options;
+  options.participants = 2;
+  options.exit_round = 100;
+  options.stop.metric = "loss";
+  options.stop.smaller_is_better = true;
+  options.stop.patience = 2;
+  RoundMachine m(options, kStart);
+  int rounds = 0;
+  for (const double loss : {3.0, 2.0, 2.5, 2.0, 1.0}) {
+    Offer a = offer("a", {}, std::nullopt, {{"loss", loss - 1}});
+    Offer b = offer("b", {}, std::nullopt, {{"loss", loss + 0.5}});
+    b.weight = 2;  // the mean by samples is the loss
+    m.commit(a, kStart);
+    m.commit(b, kStart);
+    const auto closed = m.take_closed();
+    ASSERT_TRUE(closed);
+    ++rounds;
+    EXPECT_DOUBLE_EQ(closed->metrics.at("loss"), loss);
+    if (closed->last) {
+      EXPECT_THAT(closed->stopped, testing::HasSubstr("not become better for 2 rounds"));
+      break;
+    }
+  }
+  EXPECT_EQ(rounds, 4);
+  options = RoundOptions();
+  options.exit_round = 100;
+  options.stop.budget = minutes(10);
+  RoundMachine timed(options, kStart);
+  timed.commit(offer("a"), kStart + minutes(9));
+  EXPECT_FALSE(timed.take_closed()->last);
+  timed.commit(offer("a"), kStart + minutes(10));
+  EXPECT_TRUE(timed.take_closed()->last);
+}
+
+// FL-2.8
+TEST(Rounds, GoOnFromTheirRecords) {
+  RoundOptions options;
+  options.participants = 2;
+  options.exit_round = 3;
+  RoundMachine m(options, kStart);
+  m.restore({1, {offer("a", "x", 2)}, {{}}, false}, kStart);
+  EXPECT_EQ(m.closed_rounds(), 1);
+  EXPECT_EQ(m.commit(offer("a", "x", 2), kStart).outcome, Outcome::kDuplicate);
+  EXPECT_EQ(m.commit(offer("b", "y", 1), kStart).outcome, Outcome::kLate);
+  EXPECT_EQ(m.next_wakeup(), kStart + hours(1));  // the open round's clock begins anew
+  EXPECT_EQ(m.commit(offer("b", "y", 2), kStart).outcome, Outcome::kCommitted);
+  EXPECT_EQ(m.take_closed()->round, 2);
+  // Died between the last commit and its close: closed at once.
+  RoundMachine full(options, kStart);
+  full.restore({0, {offer("a"), offer("b")}, {}, false}, kStart);
+  EXPECT_EQ(full.take_closed()->round, 1);
+  RoundMachine ended(options, kStart);
+  ended.restore({3, {}, {}, true}, kStart);
+  EXPECT_EQ(ended.phase(), Phase::kClosing);
+  ended.tick(kStart + seconds(15));
+  EXPECT_EQ(ended.phase(), Phase::kDone);
 }
 
 // FL-2.1
 TEST(Rounds, CountsMustMakeSense) {
+  RoundOptions options;
+  options.participants = 3;
+  options.min_updates = 4;
+  EXPECT_THROW(RoundMachine(options, kStart), Error);
   EXPECT_THROW(machine_for(0, 1), Error);
   EXPECT_THROW(machine_for(1, 0), Error);
 }

@@ -1,15 +1,19 @@
-// The aggregation server: upstream's WebSocket protocol (ws://host:port/<aggregation>) over the server core. Made by
-// sedna-worker aggregate and by the Python package's AggregationServer.
+// The aggregation server over the server core, for upstream's clients (WebSocket, ws://host:port/<aggregation>) and for
+// ours (HTTP under the same path: join, plan, models, updates), in one job. Made by sedna-worker aggregate and by the
+// Python package's AggregationServer.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sedna/base/metrics.hpp"
 #include "sedna/federated/aggregation.hpp"
 #include "sedna/federated/rounds.hpp"
+#include "sedna/federated/rules.hpp"
 #include "sedna/serve/server.hpp"
 
 namespace sedna::federated {
@@ -22,9 +26,19 @@ struct RoundReport {
   std::vector<std::string> clients;  ///< who is in the model
   std::size_t connected = 0;
   double total_weight = 0;
-  std::uint64_t bytes_received = 0;  ///< updates of this round, as JSON text
-  std::uint64_t bytes_sent = 0;      ///< the model's text, times those it was sent to
+  std::uint64_t bytes_received = 0;  ///< updates that arrived since the round before, whatever became of them
+  std::uint64_t bytes_sent = 0;      ///< models sent since the round before
   double seconds = 0;                ///< since the previous round was published (the first: since the server began)
+  std::map<std::string, double> metrics;  ///< means by samples of what clients reported
+  std::string stopped;                    ///< why it is the last although more were planned
+  std::size_t clipped = 0;                ///< updates that were cut to the bound
+  std::optional<double> epsilon;          ///< of differential privacy, after this round
+};
+
+/// What is on disk before a client hears that its update is committed.
+enum class Durability : std::uint8_t {
+  kRound,   ///< which update it was: after a crash clients send the open round's updates again
+  kUpdate,  ///< the update itself: after a crash nothing is sent again
 };
 
 struct AggregationServerOptions {
@@ -32,9 +46,18 @@ struct AggregationServerOptions {
   serve::ServerOptions server;
   std::string aggregation = "FedAvg";  ///< the path
   RoundOptions rounds;
-  std::size_t max_message = std::size_t{1} << 30;    ///< of one message; larger ones close the connection with 1009
-  AggregationFactory factory;                        ///< the rule; empty: the weighted mean
-  std::function<void(const RoundReport&)> on_round;  ///< called from a thread of the server's
+  std::size_t max_message = std::size_t{1} << 30;  ///< of one message; larger ones close the connection with 1009
+  RuleOptions rules;                               ///< by name
+  AggregationFactory factory;                      ///< a rule of user code instead
+  std::string state_folder;                        ///< where rounds survive a restart; empty: they are in memory only
+  Durability durability = Durability::kRound;
+  std::string codec;            ///< how HTTP clients code their updates ("int8"); empty: as they are
+  std::string initial_model;    ///< a safetensors file that round 1 begins with; empty: see Rules::needs_base()
+  std::size_t keep_models = 3;  ///< so many published models stay in the state folder
+  std::uint64_t staging_bytes = std::uint64_t{256} << 20;  ///< memory for uploads under way; more goes to files
+  SteadyClock::duration lease = std::chrono::seconds(60);  ///< an HTTP client that is silent for so long has left
+  std::function<void(const char* step)> on_step;           ///< for tests: called between the steps that write to disk
+  std::function<void(const RoundReport&)> on_round;        ///< called from a thread of the server's
 };
 
 /// construct → start() → wait() → stop(). Thread-safe. The destructor stops.

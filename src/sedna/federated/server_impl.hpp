@@ -3,20 +3,35 @@
 
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include <boost/asio/steady_timer.hpp>
+
+#include "sedna/federated/codec.hpp"
+#include "sedna/federated/journal.hpp"
 #include "sedna/federated/peer.hpp"
 #include "sedna/federated/rounds.hpp"
+#include "sedna/federated/rules.hpp"
 #include "sedna/federated/server.hpp"
+#include "sedna/federated/staging.hpp"
+#include "sedna/federated/update_file.hpp"
 #include "sedna/federated/wire.hpp"
 #include "sedna/serve/offload.hpp"
 
 namespace sedna::federated {
+
+/// "committed", "duplicate", …: as clients are told, and as the metric's label.
+std::string_view outcome_name(RoundMachine::Outcome outcome);
+
+/// The clip's history travels with the algorithm's state.
+inline constexpr std::string_view kClipHistory = "clip.history";
 
 struct AggregationServer::Impl {
   /// What became of a message: who this connection is from now on, or that it must end.
@@ -31,10 +46,47 @@ struct AggregationServer::Impl {
     std::string client;    ///< once it has subscribed
     std::string identity;  ///< whom its token or certificate names; empty when nobody was asked
   };
+
+  /// The open round's sum, filled in the order of commits by whichever pool thread is free.
+  struct OpenRound {
+    std::int64_t round = 0;
+    std::unique_ptr<RoundSum> sum;  ///< once the model that the round begins with is known
+    struct Waiting {
+      Update update;
+      bool unchecked = false;  ///< it came before the sum was there to ask
+    };
+    std::deque<Waiting> waiting;
+    bool adding = false;
+    bool idle() const { return waiting.empty() && !adding; }
+  };
   struct Publication {
     RoundMachine::Closed closed;
+    std::shared_ptr<OpenRound> open;
     json::object envelope;
     RoundReport report;
+    std::size_t clients = 0;
+  };
+  /// A model as it is served.
+  struct Published {
+    std::shared_ptr<const Model> model;
+    std::string digest;        ///< SHA-256 of the file
+    std::vector<Bytes> parts;  ///< the file
+    std::uint64_t size = 0;
+    double total_weight = 0;
+    bool last = false;
+    bool none = false;
+  };
+  /// A client that speaks HTTP.
+  struct Member {
+    RoundMachine::Connection connection = 0;
+    SteadyClock::time_point expires;
+  };
+  /// An upload under way, or broken off and waiting to be resumed.
+  struct Upload {
+    std::int64_t round = 0;
+    std::unique_ptr<Staging> staging;
+    std::uint64_t user = 0;  ///< which request has it; a newer one takes it over
+    bool busy = false;
   };
 
   Impl(AggregationServerOptions o, metrics::Registry& registry);
@@ -50,17 +102,56 @@ struct AggregationServer::Impl {
   Step pass_on(const Frame& frame, std::size_t bytes);
   void leave(const Session& session, bool clean);
 
-  // Rounds (server.cpp). The lock is held where the name says so.
+  void count_update(const RoundMachine::Verdict& verdict, const std::string& client);
+
+  // Routes (server_http.cpp), updates (server_upload.cpp).
+  void add_routes();
+  net::Task<serve::Response> join(serve::Request& request);
+  net::Task<serve::Response> leave_by_request(serve::Request& request);
+  net::Task<serve::Response> plan(serve::Request& request);
+  net::Task<serve::Response> get_model(serve::Request& request);
+  net::Task<serve::Response> upload_state(serve::Request& request);
+  net::Task<serve::Response> put_update(serve::Request& request);
+  net::Task<std::optional<serve::Response>> receive(serve::Request& request, const std::string& client,
+                                                    std::int64_t round, std::shared_ptr<Upload> upload);
+  /// Runs on the pool: a whole upload is checked and committed.
+  serve::Response finish_upload(const std::string& client, std::int64_t round, Staging& staging,
+                                const std::string& digest);
+  /// A file as an update, decoded where it is coded.
+  Result<Update> read_update(const Bytes& file, const std::string& client);
+  serve::Response take_initial(const std::string& client, Update update);
+  std::string plan_text_locked(const std::string& client) const;
+  void touch_locked(const std::string& client);
+  void expire_members_locked(SteadyClock::time_point now);
+  std::string client_of(const serve::Request& request, std::string_view named) const;
+
+  // Rounds (server_rounds.cpp). The lock is held where the name says so.
+  /// A checked update: into the records, then into the sum. `staged` is the file it lies in, if any.
+  RoundMachine::Verdict commit(Update update, Offer offer, Staging* staged);
+  Result<void> check(Update& update);
+  RoundMachine::Verdict refuse(const std::string& client, const Error& reason);
+  void add_waiting(const std::shared_ptr<OpenRound>& open);
+  void open_round_locked();
   void conduct();
   void collect_closed_locked();
   void publish(Publication publication);
+  /// Makes a model the one that the next round begins with, on disk first.
+  void install(Model model, const RoundReport& report, bool none);
   void end_locked();
   void send_model_locked(const std::shared_ptr<Peer>& peer);
   void broadcast_locked(const Bytes& text, const Peer* except = nullptr);
+  void changed_locked();  ///< wakes those who wait for a plan
   void stop();
+  void step(const char* name) const {
+    if (options.on_step) options.on_step(name);
+  }
+  // Restarts (server_restore.cpp).
+  void restore();
+  void prune_models(std::int64_t newest) const;
 
   AggregationServerOptions options;
   metrics::Counter& rounds_total;
+  metrics::Gauge& round_gauge;
   metrics::Gauge& clients_gauge;
   metrics::Counter& received_bytes;
   metrics::Counter& sent_bytes;
@@ -68,18 +159,37 @@ struct AggregationServer::Impl {
 
   mutable std::mutex mutex;
   std::condition_variable changed;  ///< a round closed, the job ended, or stop() was called
+  Codec codec;
+  Rules rules;  ///< used by one round's sum at a time
   RoundMachine machine;
   std::map<std::string, std::shared_ptr<Peer>> peers;
   std::uint64_t connections = 0;
-  json::object envelope;  ///< of the newest committed update
+  json::object envelope;  ///< of the newest committed update that came as JSON
+  std::shared_ptr<OpenRound> open;
   std::deque<Publication> to_publish;
-  Bytes model_text;  ///< the newest published model's recv_weight
+  Manifest manifest;  ///< of the model, once known
+  std::shared_ptr<const Published> published;
+  std::shared_ptr<const Published> before;  ///< the one before: slow clients may still fetch it
+  bool wants_initial = false;               ///< the first client's weights are what round 1 begins with
+  Bytes model_text;                         ///< the newest published model's recv_weight, once a socket needed it
   std::int64_t model_round = 0;
   std::uint64_t round_bytes = 0;
+  std::uint64_t round_bytes_sent = 0;
   SteadyClock::time_point round_began = SteadyClock::now();
   bool over = false;
   bool stopping = false;
   bool started = false;
+
+  std::map<std::string, Member> members;
+  std::map<std::string, std::shared_ptr<Upload>> uploads;
+  std::map<std::string, std::string> rejections;  ///< of the open round: why, for clients whose connection broke
+  std::uint64_t plan_version = 1;
+  std::vector<std::pair<std::string, std::weak_ptr<net::asio::steady_timer>>> plan_waiters;
+  std::shared_ptr<StagingBudget> budget;
+  std::filesystem::path staging_folder;
+  std::int64_t epoch = 1;
+  std::unique_ptr<Journal> journal;
+  Layout layout;
 
   serve::Offload pool;
   std::thread conductor;

@@ -27,12 +27,22 @@ double unix_seconds(SystemClock::time_point t) {
   return std::chrono::duration<double>(t.time_since_epoch()).count();
 }
 
+Bytes text_of(const json::object& members) {
+  return Bytes::from_string(json::write(members, json::WriteOptions::python()));
+}
+
+}  // namespace
+
 std::string_view outcome_name(RoundMachine::Outcome outcome) {
   switch (outcome) {
     case RoundMachine::Outcome::kCommitted:
       return "committed";
     case RoundMachine::Outcome::kDuplicate:
       return "duplicate";
+    case RoundMachine::Outcome::kConflict:
+      return "conflict";
+    case RoundMachine::Outcome::kQuarantined:
+      return "quarantined";
     case RoundMachine::Outcome::kLate:
       return "late";
     case RoundMachine::Outcome::kRefused:
@@ -43,11 +53,16 @@ std::string_view outcome_name(RoundMachine::Outcome outcome) {
   return "refused";
 }
 
-Bytes text_of(const json::object& members) {
-  return Bytes::from_string(json::write(members, json::WriteOptions::python()));
+void AggregationServer::Impl::count_update(const RoundMachine::Verdict& verdict, const std::string& client) {
+  registry
+      .counter("sedna_federated_updates_total", "Updates that arrived.",
+               {{"outcome", std::string(outcome_name(verdict.outcome))}})
+      .add();
+  if (verdict.outcome == RoundMachine::Outcome::kRefused || verdict.outcome == RoundMachine::Outcome::kQuarantined) {
+    log::warning("an update was refused", {{"client", client}, {"round", verdict.round}, {"reason", verdict.reason}});
+  }
+  changed.notify_all();
 }
-
-}  // namespace
 
 net::Task<void> AggregationServer::Impl::serve_socket(serve::Request& request, serve::WebSocket& socket) {
   Session session;
@@ -143,6 +158,7 @@ AggregationServer::Impl::Step AggregationServer::Impl::subscribe(const Session& 
       old->second->close(kPolicyViolation, "the same client has connected again");
       peers.erase(old);
     }
+    members.erase(client);
   }
   broadcast_locked(joined_text);
   peers[client] = session.peer;
@@ -160,47 +176,46 @@ AggregationServer::Impl::Step AggregationServer::Impl::subscribe(const Session& 
 
 void AggregationServer::Impl::take_update(const Session& session, Frame frame, std::size_t bytes) {
   received_bytes.add(bytes);
-  const auto now = SteadyClock::now();
+  {
+    const std::lock_guard lock(mutex);
+    round_bytes += bytes;
+  }
   RoundMachine::Verdict verdict;
   if (frame.unusable) {
-    verdict.outcome = RoundMachine::Outcome::kRefused;
-    verdict.reason = frame.unusable->what();
-    const std::lock_guard lock(mutex);
-    verdict.round = machine.closed_rounds() + 1;
-    machine.refused(now);
-    session.peer->send(Bytes::from_string(
-        write_refusal(session.client, outcome_name(verdict.outcome), verdict.reason, verdict.round)));
+    verdict = refuse(session.client, *frame.unusable);
   } else {
-    Update update{session.client, samples_of(frame), std::move(*frame.weights)};
-    const auto round = integer_member(frame.members, "round_number");
-    const std::lock_guard lock(mutex);
-    verdict = machine.submit(std::move(update), round, now);
-    switch (verdict.outcome) {
-      case RoundMachine::Outcome::kCommitted:
-        envelope = std::move(frame.members);
-        round_bytes += bytes;
-        collect_closed_locked();
-        break;
-      case RoundMachine::Outcome::kLate:
-      case RoundMachine::Outcome::kFinished:
-        send_model_locked(session.peer);
-        break;
-      case RoundMachine::Outcome::kDuplicate:
-      case RoundMachine::Outcome::kRefused:
-        session.peer->send(Bytes::from_string(
-            write_refusal(session.client, outcome_name(verdict.outcome), verdict.reason, verdict.round)));
-        break;
+    Offer offer;
+    offer.client = session.client;
+    offer.weight = samples_of(frame);
+    offer.round = integer_member(frame.members, "round_number");
+    {
+      const std::lock_guard lock(mutex);
+      verdict = machine.preview(offer, SteadyClock::now());
+      if (verdict.outcome == RoundMachine::Outcome::kCommitted) envelope = std::move(frame.members);
+    }
+    if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
+      Update update{session.client, offer.weight, std::move(*frame.weights)};
+      const auto usable = check(update);
+      verdict = usable ? commit(std::move(update), std::move(offer), nullptr) : refuse(session.client, usable.error());
     }
   }
-  registry
-      .counter("sedna_federated_updates_total", "Updates that arrived.",
-               {{"outcome", std::string(outcome_name(verdict.outcome))}})
-      .add();
-  if (verdict.outcome == RoundMachine::Outcome::kRefused) {
-    log::warning("an update was refused",
-                 {{"client", session.client}, {"round", verdict.round}, {"reason", verdict.reason}});
+  const std::lock_guard lock(mutex);
+  switch (verdict.outcome) {
+    case RoundMachine::Outcome::kCommitted:
+      break;
+    case RoundMachine::Outcome::kLate:
+    case RoundMachine::Outcome::kFinished:
+      send_model_locked(session.peer);
+      break;
+    case RoundMachine::Outcome::kDuplicate:
+    case RoundMachine::Outcome::kConflict:
+    case RoundMachine::Outcome::kRefused:
+    case RoundMachine::Outcome::kQuarantined:
+      session.peer->send(Bytes::from_string(
+          write_refusal(session.client, outcome_name(verdict.outcome), verdict.reason, verdict.round)));
+      break;
   }
-  changed.notify_all();
+  count_update(verdict, session.client);
 }
 
 AggregationServer::Impl::Step AggregationServer::Impl::pass_on(const Frame& frame, std::size_t bytes) {

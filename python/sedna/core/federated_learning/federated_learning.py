@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
+from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
@@ -20,12 +22,14 @@ class FederatedLearning(JobBase):
 
     Args:
         estimator: an object with ``train(train_data, valid_data=None, **kwargs)``, ``get_weights()``,
-            ``set_weights(weights)`` and ``save(path)``.
+            ``set_weights(weights)`` and ``save(path)``. Algorithms that act between two steps of the optimiser (FedProx,
+            SCAFFOLD, FedNova, FedDyn) need a ``train`` that takes ``policy``: see ``policies``.
         aggregation: the rule's name, as the server has it.
 
-    The connection (AGG_PROTOCOL, AGG_IP, AGG_PORT) belongs to WORKER_NAME and lives on a thread of its own: an epoch may
-    take as long as it likes. When it breaks it comes back under the same name, and an update that has not been answered
-    is sent again; the server counts it once.
+    With AGG_PROTOCOL ``ws`` or ``wss`` (ws) it speaks as upstream does, with ``http`` or ``https`` it sends safetensors,
+    resumes uploads and takes part in every algorithm. The connection (AGG_IP, AGG_PORT) belongs to WORKER_NAME and lives
+    on threads of its own: an epoch may take as long as it likes. When it breaks it comes back under the same name, and
+    an update that has not been answered is sent again; the server counts it once.
     """
 
     def __init__(self, estimator: Any, aggregation: str = "FedAvg") -> None:
@@ -33,6 +37,7 @@ class FederatedLearning(JobBase):
         self.job_kind = K8sResourceKind.FEDERATED_LEARNING_JOB.value
         self.aggregation = aggregation
         self.node: Any = None
+        self.policy: Any = None
         self.register()
 
     def register(self, timeout: float = 300) -> None:
@@ -45,7 +50,8 @@ class FederatedLearning(JobBase):
         environment.setdefault("CONNECT_TIMEOUT", str(timeout))
         environment["WORKER_NAME"] = self.worker_name or ""
         environment["JOB_NAME"] = self.job_name or ""
-        node = native.FederatedClient(environment, self.aggregation)
+        http = environment.get("AGG_PROTOCOL", "ws") in ("http", "https")
+        node = (native.FederatedHttpClient if http else native.FederatedClient)(environment, self.aggregation)
         node.connect()
         self.node = node
 
@@ -56,34 +62,110 @@ class FederatedLearning(JobBase):
 
         Each round: ``estimator.train``, the weights go out weighted by ``len(train_data)``, the round's model comes back,
         is set and saved, and the local controller hears of it. RuntimeError or ConnectionError when the job has failed.
+        Over HTTP, numbers in a dictionary that ``train`` returns ("loss", "accuracy") go along: the job may end by them.
         """
         callback = self._callback(post_process)
         self.log.info("federated learning starts: %s as %s", self.job_name, self.worker_name)
         try:
-            while True:
-                # Frameworks that keep weights in a file begin from it: the last round's, also after a restart.
-                load_weights = getattr(self.estimator, "load_weights", None)
-                if callable(load_weights):
-                    load_weights()
-                result = self.estimator.train(train_data, valid_data=valid_data, **kwargs)
-                self.node.submit(len(train_data), _arrays(self.estimator.get_weights()))
-                model = self._wait_for_model()
-                self._take(model, result)
-                if model["exit_flag"] == "ok":
-                    break
+            if hasattr(self.node, "next"):
+                self._rounds_over_http(train_data, valid_data, kwargs)
+            else:
+                self._rounds(train_data, valid_data, kwargs)
         finally:
             self.node.close()
         return callback(self.estimator) if callback else self.estimator
 
-    def _wait_for_model(self) -> Dict[str, Any]:
+    def _rounds(self, train_data: Any, valid_data: Any, kwargs: Dict[str, Any]) -> None:
         while True:
-            model: Optional[Dict[str, Any]] = self.node.wait(_SIGNAL_TURN_SECONDS)
-            if model is not None:
-                return model
+            self._load_weights()
+            result = self.estimator.train(train_data, valid_data=valid_data, **kwargs)
+            self.node.submit(len(train_data), _arrays(self.estimator.get_weights()))
+            model = self._wait(self.node.wait)
+            self._take(model, result)
+            if model["exit_flag"] == "ok":
+                break
+
+    def _rounds_over_http(self, train_data: Any, valid_data: Any, kwargs: Dict[str, Any]) -> None:
+        self._load_weights()
+        if self.node.wants_initial:
+            self.node.offer_initial(_arrays(self.estimator.get_weights()))
+        result: Any = None
+        began = False
+        while True:
+            task = self._wait(self.node.next)
+            if task["weights"] is not None and began:
+                model = {"weights": task["weights"], "round_number": task["model_round"], "total_sample": task["samples"],
+                         "exit_flag": "ok" if task["finished"] else "continue"}
+                self._take(model, result)
+            elif task["weights"] is not None:
+                # The initial model, or the newest one of a job that is under way: nothing of it is this worker's yet.
+                self.estimator.set_weights(task["weights"])
+            if task["finished"]:
+                if not began and task["weights"] is None:
+                    raise RuntimeError("the job has ended without a model")
+                if not began:
+                    self.estimator.save()
+                break
+            policy = self._policy_for(task)
+            began = True
+            self._load_weights()
+            start = _arrays(self.estimator.get_weights())
+            policy.begin(start, task["extra"] or [])
+            extra_arguments = {"policy": policy} if self._takes_policy() else {}
+            result = self.estimator.train(train_data, valid_data=valid_data, **extra_arguments, **kwargs)
+            weights = _arrays(self.estimator.get_weights())
+            extra = policy.end(weights)
+            self._save_policy()
+            self.node.submit(len(train_data), weights, _arrays(extra), policy.steps, _numbers(result))
+
+    def _load_weights(self) -> None:
+        # Frameworks that keep weights in a file begin from it: the last round's, also after a restart.
+        load_weights = getattr(self.estimator, "load_weights", None)
+        if callable(load_weights):
+            load_weights()
+
+    def _wait(self, ask: Any) -> Dict[str, Any]:
+        while True:
+            answer: Optional[Dict[str, Any]] = ask(_SIGNAL_TURN_SECONDS)
+            if answer is not None:
+                return answer
             refusal = self.node.refusal()
             if refusal:
                 # The round goes on without this update; its model is the best start for the next.
                 self.log.warning("the update was refused: %s", refusal)
+
+    def _policy_for(self, task: Dict[str, Any]) -> Any:
+        from sedna.core.federated_learning.policies import policy_of
+
+        if self.policy is None:
+            self.policy = policy_of(task["algorithm"], task["parameters"])
+            if self.policy.needs_gradients and not self._takes_policy():
+                raise RuntimeError(
+                    f"{task['algorithm']} acts between two steps of the optimiser: the estimator's train() must take "
+                    "policy= and call policy.gradient(weights, gradients, rate); see sedna.core.federated_learning.policies"
+                )
+            path = self._policy_file()
+            if path is not None:
+                self.policy.load(path)
+        return self.policy
+
+    def _takes_policy(self) -> bool:
+        estimator = getattr(self.estimator, "estimator", self.estimator)
+        for name in ("fit", "train"):
+            method = getattr(estimator, name, None)
+            if callable(method):
+                return "policy" in inspect.signature(method).parameters
+        return False
+
+    def _policy_file(self) -> Optional[Path]:
+        folder = self.get_parameters("SEDNA_FL_CLIENT_STATE")
+        return Path(folder) / f"{self.worker_name}.npz" if folder else None
+
+    def _save_policy(self) -> None:
+        path = self._policy_file()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.policy.save(path)
 
     def _take(self, model: Dict[str, Any], result: Any) -> None:
         if model["weights"] is None:
@@ -105,7 +187,7 @@ class FederatedLearning(JobBase):
 
 
 def _arrays(weights: Any) -> List[Any]:
-    """An estimator's weights, arrays or nested lists, as arrays that JSON can carry."""
+    """An estimator's weights, arrays or nested lists, as arrays of float32 or float64."""
     import numpy as np
 
     out = []
@@ -113,6 +195,17 @@ def _arrays(weights: Any) -> List[Any]:
         array = np.asarray(layer)
         out.append(array if array.dtype.char in "fd" else array.astype("float64"))
     return out
+
+
+def _numbers(result: Any) -> Dict[str, float]:
+    """The numbers in what ``train`` gave, for the server: of a list (an epoch each) the last."""
+    numbers: Dict[str, float] = {}
+    for name, value in (_metrics(result) or {}).items():
+        if isinstance(value, list) and value:
+            value = value[-1]
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
+            numbers[name] = float(value)
+    return numbers
 
 
 def _metrics(result: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from sedna.algorithms.aggregation import AggClient, FedAvg
 from sedna.common.class_factory import ClassFactory, ClassType
@@ -31,9 +31,12 @@ class AggregationServer:
         ws_size: the largest message in bytes; SEDNA_FL_MAX_MESSAGE (1 GiB) when not given.
         round_deadline: seconds from a round's first update until it closes with what there is;
             SEDNA_FL_ROUND_DEADLINE (3600) when not given.
+        settings: what ``sedna-worker aggregate`` has as flags, by name: ``algorithm="FedAdam,learningRate=0.03"``,
+            ``robust="MultiKrum,f=2"``, ``clip="median"``, ``state="folder"``, …; SEDNA_FL_<NAME> when not given.
 
-    FedAvg runs in the core and keeps one model in memory, whatever the number of clients. Any other registered rule is
-    called here with a list of AggClient, as upstream calls it. Serving beyond loopback needs TLS and identity
+    The algorithms and robust rules of the core (FedAvg, FedAdam, SCAFFOLD, Median, …) run there, by the aggregation's name
+    or by ``algorithm``. Any other registered rule is called here with a list of AggClient, as upstream calls it; one that
+    is registered under a name of the core's goes before it. Serving beyond loopback needs TLS and identity
     (SEDNA_TLS_CERT, SEDNA_TLS_KEY, and SEDNA_TLS_CLIENT_CA or SEDNA_TOKEN_FILE), or SEDNA_SERVE_PLAINTEXT=1.
     """
 
@@ -46,20 +49,20 @@ class AggregationServer:
         participants_count: int = 1,
         ws_size: Optional[int] = None,
         round_deadline: Optional[float] = None,
+        **settings: Any,
     ) -> None:
         get = Context.get_parameters
         self._plaintext = str(get("SEDNA_SERVE_PLAINTEXT", "")).lower() in ("1", "true", "yes", "on")
         name = aggregation if isinstance(aggregation, str) else getattr(aggregation, "__name__", type(aggregation).__name__)
         self.aggregation = name
-        self._rule_class = aggregation if isinstance(aggregation, type) else ClassFactory.get_cls(ClassType.FL_AGG, name)
+        self.settings = _settings(settings, round_deadline)
+        self._rule_class = _rule_of(aggregation, name, self.settings)
         self.host = host or get("AGG_BIND_IP", "0.0.0.0" if self._plaintext else "127.0.0.1")  # noqa: S104 (meant, then)
         self.http_port = int(http_port if http_port is not None else get("AGG_BIND_PORT", _DEFAULT_PORT))
         self.exit_round = int(exit_round)
         self.participants_count = int(participants_count)
         self.ws_size = int(ws_size if ws_size is not None else get("SEDNA_FL_MAX_MESSAGE", _DEFAULT_MAX_MESSAGE))
-        self.round_deadline = float(
-            round_deadline if round_deadline is not None else get("SEDNA_FL_ROUND_DEADLINE", 3600)
-        )
+        self.round_deadline = float(self.settings.get("round-deadline", 3600))
         self.port = 0
         self.ready = threading.Event()
         self.on_round: Optional[Callable[[Any], None]] = None
@@ -71,8 +74,8 @@ class AggregationServer:
 
         RuntimeError with the reason when the job fails. Ctrl-C raises KeyboardInterrupt here.
         """
-        native_rule = self._rule_class is FedAvg
-        rule = None if native_rule else self._rule_class()
+        native_rule = self._rule_class is None
+        rule = None if self._rule_class is None else self._rule_class()
         host = self._host = self._make_host(python_rule=not native_rule)
         restore = stop_on_sigterm(self._stopping)
         try:
@@ -113,7 +116,7 @@ class AggregationServer:
         get = Context.get_parameters
         return native.AggregationHost(
             aggregation=self.aggregation, host=self.host, port=self.http_port, participants=self.participants_count,
-            exit_round=self.exit_round, max_message=self.ws_size, round_deadline=self.round_deadline,
+            exit_round=self.exit_round, max_message=self.ws_size, settings=self.settings,
             python_rule=python_rule, plaintext=self._plaintext, cert_file=get("SEDNA_TLS_CERT", ""),
             key_file=get("SEDNA_TLS_KEY", ""), client_ca_file=get("SEDNA_TLS_CLIENT_CA", ""),
             token_file=get("SEDNA_TOKEN_FILE", ""),
@@ -139,6 +142,40 @@ class AggregationServer:
         for report in reports:
             if self.on_round is not None:
                 self.on_round(report)
+
+
+def _settings(given: Dict[str, Any], round_deadline: Optional[float]) -> Dict[str, str]:
+    """The core's settings: SEDNA_FL_<NAME>, and above those what was given as keywords."""
+    from sedna._native import native
+
+    if round_deadline is not None:
+        given = {**given, "round_deadline": round_deadline}
+    names = native.federated_settings()
+    out = {}
+    for name in names:
+        value = Context.get_parameters("SEDNA_FL_" + name.upper().replace("-", "_"))
+        if value not in (None, ""):
+            out[name] = str(value)
+    for key, value in given.items():
+        name = key.replace("_", "-")
+        if name not in names:
+            raise TypeError(f"AggregationServer has no setting {key!r}; there are {', '.join(names)}")
+        out[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return out
+
+
+def _rule_of(aggregation: Any, name: str, settings: Dict[str, str]) -> Any:
+    """The rule's class when it is Python's to run; None when it is the core's."""
+    from sedna._native import native
+
+    if isinstance(aggregation, type):
+        return None if aggregation is FedAvg else aggregation
+    if "algorithm" in settings:
+        return None
+    if name == "FedAvg" or (name in native.federated_rules() and not ClassFactory.is_exists(ClassType.FL_AGG, name)):
+        registered = ClassFactory.get_cls(ClassType.FL_AGG, name) if name == "FedAvg" else FedAvg
+        return None if registered is FedAvg else registered
+    return ClassFactory.get_cls(ClassType.FL_AGG, name)
 
 
 def _as_arrays(weights: Any) -> Any:

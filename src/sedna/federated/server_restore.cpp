@@ -1,0 +1,144 @@
+// How AggregationServer takes up where its records end.
+#include <utility>
+
+#include "sedna/base/log.hpp"
+#include "sedna/base/sha256.hpp"
+#include "sedna/federated/server_impl.hpp"
+
+namespace sedna::federated {
+
+namespace {
+
+std::string rules_text(const RuleOptions& rules, bool user_rule) {
+  if (user_rule) return "user code";
+  std::string text = rules.algorithm;
+  if (!rules.robust.empty()) text += " robust=" + rules.robust;
+  if (!rules.clip.empty()) text += " clip=" + rules.clip;
+  if (rules.bucket > 1) text += " bucket=" + std::to_string(rules.bucket);
+  if (rules.strict) text += " strict";
+  if (!rules.privacy.empty()) text += " privacy=" + rules.privacy;
+  return text;
+}
+
+}  // namespace
+
+void AggregationServer::Impl::restore() {
+  const auto begin = [this] {
+    if (!options.initial_model.empty()) {
+      Model model = read_model_file(map_file(options.initial_model));
+      model.round = 0;
+      open->sum.reset();
+      install(std::move(model), {}, false);
+    } else {
+      wants_initial = rules.needs_base() || !codec.none();
+    }
+  };
+  if (options.state_folder.empty()) {
+    staging_folder = std::filesystem::temp_directory_path();
+    open_round_locked();
+    open->sum = std::make_unique<RoundSum>(rules, nullptr);
+    begin();
+    return;
+  }
+  layout.root = options.state_folder;
+  staging_folder = layout.staging();
+  for (const auto& folder : {layout.root, layout.models(), layout.updates(), layout.staging()}) {
+    storage::make_folder(folder);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(staging_folder)) std::filesystem::remove(entry.path());
+  journal = std::make_unique<Journal>(layout.journal());
+  const std::string text = rules_text(options.rules, static_cast<bool>(options.factory));
+  RoundMachine::Restored from;
+  const Record* newest = nullptr;
+  std::vector<const Record*> commits;
+  for (const Record& record : journal->records()) {
+    switch (record.kind) {
+      case Record::Kind::kOpened:
+        epoch = std::max(epoch, record.epoch + 1);
+        if (record.rules != text) {
+          throw Error(ErrorCode::kConflict,
+                      "holds a job of " + record.rules + "; this one is " + text + ": give it a folder of its own",
+                      options.state_folder);
+        }
+        break;
+      case Record::Kind::kCommitted:
+        if (record.round > from.closed_rounds) commits.push_back(&record);
+        break;
+      case Record::Kind::kPublished:
+        from.closed_rounds = record.round;
+        if (record.round > 0) from.metrics.push_back(record.metrics);
+        from.ended = record.last;
+        newest = &record;
+        commits.clear();
+        break;
+    }
+  }
+  Record opened;
+  opened.kind = Record::Kind::kOpened;
+  opened.epoch = epoch;
+  opened.rules = text;
+  open_round_locked();
+  if (newest != nullptr) {
+    auto fresh = std::make_shared<Published>();
+    fresh->none = newest->digest.empty();
+    Model model;
+    if (!fresh->none) {
+      const Bytes file = map_file(layout.model(newest->round));
+      if (sha256_hex(file.text()) != newest->digest) {
+        throw Error(ErrorCode::kDataLoss, "is not the model that was published", layout.model(newest->round).string());
+      }
+      model = read_model_file(file);
+      fresh->parts = {file};
+      fresh->size = file.size();
+      fresh->digest = newest->digest;
+      manifest = Manifest::of(model.weights);
+    }
+    fresh->model = std::make_shared<const Model>(std::move(model));
+    fresh->total_weight = newest->samples;
+    fresh->last = newest->last;
+    if (std::filesystem::exists(layout.state(newest->round))) {
+      const auto state = tensor::read_safetensors(map_file(layout.state(newest->round))).value();
+      Weights own;
+      for (const auto& tensor : state.tensors) {
+        if (tensor.name != kClipHistory) {
+          own.push_back(tensor);
+        } else if (rules.clip) {
+          const auto history = tensor.as<double>();
+          rules.clip->restore({history.begin(), history.end()});
+        }
+      }
+      rules.algorithm->restore(own);
+    }
+    published = fresh;
+    model_round = newest->round;
+  }
+  open->round = from.closed_rounds + 1;
+  open->sum = std::make_unique<RoundSum>(rules, published && !published->none ? published->model : nullptr);
+  std::vector<Update> updates;
+  for (const Record* record : commits) {
+    // An update that is not here is sent again by its client: it keeps it until the round's model is out.
+    if (record->file.empty()) break;
+    auto update = read_update(map_file(layout.updates() / record->file), record->client);
+    if (!update) throw Error(ErrorCode::kDataLoss, update.error().what(), record->file);
+    conform(update->weights, manifest);
+    conform(update->extra, manifest);
+    if (!manifest.set) manifest = Manifest::of(update->weights);
+    from.committed.push_back({record->client, record->samples, record->digest, record->round, record->metrics});
+    updates.push_back(std::move(*update));
+  }
+  journal->append(opened);
+  const auto round = open;
+  for (Update& update : updates) round->waiting.push_back({std::move(update), false});
+  machine.restore(from, SteadyClock::now());
+  add_waiting(round);
+  collect_closed_locked();
+  if (newest == nullptr && updates.empty()) begin();
+  if (newest != nullptr || !updates.empty()) {
+    log::info("the job goes on", {{"round", machine.closed_rounds() + 1},
+                                  {"updates", machine.updates()},
+                                  {"epoch", epoch},
+                                  {"folder", options.state_folder}});
+  }
+}
+
+}  // namespace sedna::federated

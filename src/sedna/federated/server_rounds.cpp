@@ -1,0 +1,353 @@
+// The rounds of AggregationServer: commits, sums, publications, restarts.
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "sedna/base/log.hpp"
+#include "sedna/base/sha256.hpp"
+#include "sedna/federated/server_impl.hpp"
+
+namespace sedna::federated {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+Weights state_of(const Rules& rules) {
+  Weights state = rules.algorithm->state();
+  if (rules.clip && rules.clip->adaptive()) {
+    const std::vector<double> history(rules.clip->history().begin(), rules.clip->history().end());
+    tensor::Tensor tensor;
+    tensor.name = kClipHistory;
+    tensor.dtype = tensor::DType::kFp64;
+    tensor.shape = {static_cast<std::int64_t>(history.size())};
+    tensor.data = Bytes::copy_of(std::as_bytes(std::span(history)));
+    state.push_back(std::move(tensor));
+  }
+  return state;
+}
+
+void write_whole(const std::filesystem::path& file, const std::vector<Bytes>& parts) {
+  storage::AtomicFile out(file, 0600);
+  for (const Bytes& part : parts) out.write(part.span());
+  out.commit();
+}
+
+}  // namespace
+
+Result<void> AggregationServer::Impl::check(Update& update) {
+  Manifest known;
+  {
+    const std::lock_guard lock(mutex);
+    known = manifest;
+  }
+  conform(update.weights, known);
+  conform(update.extra, known);
+  if (const auto fits = check_update(update, known); !fits) return fits;
+  std::unique_lock lock(mutex);
+  // Between a round's close and its model, for a moment, nobody knows what the next one begins with.
+  changed.wait(lock, [&] { return open->sum || stopping || over; });
+  return open->sum ? open->sum->check(update) : Result<void>();
+}
+
+RoundMachine::Verdict AggregationServer::Impl::refuse(const std::string& client, const Error& reason) {
+  RoundMachine::Verdict verdict;
+  verdict.outcome = RoundMachine::Outcome::kRefused;
+  verdict.reason = reason.what();
+  const std::lock_guard lock(mutex);
+  verdict.round = machine.closed_rounds() + 1;
+  machine.refused(client, SteadyClock::now());
+  changed.notify_all();
+  return verdict;
+}
+
+RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer, Staging* staged) {
+  std::shared_ptr<OpenRound> round;
+  RoundMachine::Verdict verdict;
+  {
+    const std::lock_guard lock(mutex);
+    const auto now = SteadyClock::now();
+    verdict = machine.preview(offer, now);
+    if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
+      // Another client's first update may have said meanwhile what the model looks like.
+      if (const auto fits = check_form(update, manifest); !fits) {
+        verdict.outcome = RoundMachine::Outcome::kRefused;
+        verdict.reason = fits.error().what();
+        machine.refused(offer.client, now);
+        return verdict;
+      }
+      if (journal) {
+        Record record;
+        record.kind = Record::Kind::kCommitted;
+        record.round = verdict.round;
+        record.client = offer.client;
+        record.digest = offer.digest;
+        record.samples = offer.weight;
+        record.steps = update.steps;
+        record.metrics = offer.metrics;
+        if (options.durability == Durability::kUpdate) {
+          const auto file = layout.update(verdict.round, machine.updates() + 1);
+          if (staged != nullptr && staged->in_file()) {
+            staged->keep_as(file);
+          } else {
+            UpdateInfo info{verdict.round, update.weight, update.steps, offer.metrics, {}};
+            write_whole(file, write_update_file(info, update.weights, update.extra));
+          }
+          record.file = file.filename().string();
+        }
+        step("commit: before the record");
+        journal->append(record);
+        step("commit: after the record");
+      }
+    }
+    verdict = machine.commit(offer, now);
+    if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
+      if (!manifest.set) manifest = Manifest::of(update.weights);
+      round = open;
+      round->waiting.push_back({std::move(update), !round->sum});
+      collect_closed_locked();
+    }
+  }
+  changed.notify_all();
+  if (round) add_waiting(round);
+  return verdict;
+}
+
+void AggregationServer::Impl::add_waiting(const std::shared_ptr<OpenRound>& round) {
+  std::unique_lock lock(mutex);
+  if (round->adding || !round->sum) return;
+  round->adding = true;
+  while (!round->waiting.empty()) {
+    auto next = std::move(round->waiting.front());
+    round->waiting.pop_front();
+    lock.unlock();
+    if (const auto fits = next.unchecked ? round->sum->check(next.update) : Result<void>(); fits) {
+      round->sum->add(std::move(next.update));
+    } else {
+      log::warning("an update is left out of the sum",
+                   {{"client", next.update.client}, {"round", round->round}, {"reason", fits.error().what()}});
+    }
+    lock.lock();
+  }
+  round->adding = false;
+  changed.notify_all();
+}
+
+void AggregationServer::Impl::open_round_locked() {
+  open = std::make_shared<OpenRound>();
+  open->round = machine.closed_rounds() + 1;
+  uploads.clear();
+  rejections.clear();
+  round_gauge.set(static_cast<double>(open->round));
+}
+
+void AggregationServer::Impl::conduct() {
+  std::unique_lock lock(mutex);
+  while (!stopping && !over) {
+    const auto now = SteadyClock::now();
+    machine.tick(now);
+    expire_members_locked(now);
+    collect_closed_locked();
+    if (!to_publish.empty()) {
+      if (!to_publish.front().open->idle()) {
+        changed.wait(lock, [&] { return to_publish.front().open->idle() || stopping; });
+        continue;
+      }
+      Publication next = std::move(to_publish.front());
+      to_publish.pop_front();
+      lock.unlock();
+      publish(std::move(next));
+      lock.lock();
+      continue;
+    }
+    const auto phase = machine.phase();
+    if (phase == RoundMachine::Phase::kDone || phase == RoundMachine::Phase::kFailed) {
+      end_locked();
+      break;
+    }
+    // In slices: a steady clock's far future overflows in some libraries' waits.
+    auto wake = std::min(machine.next_wakeup().value_or(now + std::chrono::hours(1)), now + std::chrono::hours(1));
+    for (const auto& [name, member] : members) wake = std::min(wake, member.expires);
+    changed.wait_until(lock, wake);
+  }
+}
+
+void AggregationServer::Impl::collect_closed_locked() {
+  while (auto closed = machine.take_closed()) {
+    Publication next{std::move(*closed), open, envelope, {}, machine.clients()};
+    next.report.round = next.closed.round;
+    next.report.last = next.closed.last;
+    next.report.by_deadline = next.closed.by_deadline;
+    next.report.clients = next.closed.clients;
+    next.report.metrics = next.closed.metrics;
+    next.report.stopped = next.closed.stopped;
+    if (next.closed.by_deadline) {
+      log::warning("the round's deadline has passed", {{"round", next.closed.round},
+                                                       {"updates", next.closed.clients.size()},
+                                                       {"missing", joined(next.closed.missing)}});
+    }
+    to_publish.push_back(std::move(next));
+    open_round_locked();
+  }
+}
+
+void AggregationServer::Impl::publish(Publication publication) {
+  RoundReport& report = publication.report;
+  try {
+    RoundSum::End end = publication.open->sum->finish(publication.clients);
+    publication.open.reset();
+    report.total_weight = end.total_weight;
+    report.clipped = end.clipped;
+    if (rules.privacy) report.epsilon = rules.epsilon(static_cast<std::size_t>(report.round));
+    end.model.round = report.round;
+    step("publish: before the model");
+    install(std::move(end.model), report, end.none);
+  } catch (const std::exception& error) {
+    log::error("the aggregation has failed", {{"round", report.round}, {"error", error.what()}});
+    const std::lock_guard lock(mutex);
+    machine.fail("the aggregation of round " + std::to_string(report.round) + " has failed: " + error.what());
+    return;
+  }
+  std::shared_ptr<OpenRound> now_open;
+  {
+    const std::lock_guard lock(mutex);
+    model_text = Bytes();
+    if (!peers.empty()) {
+      Aggregate model;
+      model.weights = published->model->weights;
+      model.total_weight = report.total_weight;
+      model.none = published->none;
+      try {
+        model_text = Bytes::from_string(write_model(publication.envelope, model, report.round, report.last));
+      } catch (const Error& error) {
+        machine.fail("the model of round " + std::to_string(report.round) + " cannot be sent: " + error.what());
+        return;
+      }
+      broadcast_locked(model_text);
+      for (const auto& [name, peer] : peers) peer->model_round = model_round;
+      sent_bytes.add(model_text.size() * peers.size());
+      round_bytes_sent += model_text.size() * peers.size();
+    }
+    report.connected = machine.connected().size();
+    report.bytes_received = std::exchange(round_bytes, 0);
+    report.bytes_sent = std::exchange(round_bytes_sent, 0);
+    report.seconds = std::chrono::duration<double>(SteadyClock::now() - round_began).count();
+    round_began = SteadyClock::now();
+    now_open = open;
+    changed_locked();
+  }
+  // Updates that came for the next round before its model was out.
+  add_waiting(now_open);
+  rounds_total.add();
+  log::info("round published", {{"round", report.round},
+                                {"updates", report.clients.size()},
+                                {"clients", report.connected},
+                                {"samples", report.total_weight},
+                                {"seconds", report.seconds}});
+  if (!report.stopped.empty()) log::info("the job ends early", {{"reason", report.stopped}});
+  if (options.on_round) options.on_round(report);
+}
+
+void AggregationServer::Impl::install(Model model, const RoundReport& report, bool none) {
+  auto fresh = std::make_shared<Published>();
+  fresh->total_weight = report.total_weight;
+  fresh->last = report.last;
+  fresh->none = none;
+  const std::int64_t round = model.round;
+  if (!none) {
+    fresh->parts = write_model_file(model, {{"round", std::to_string(round)}, {"aggregation", options.aggregation}});
+    Sha256 sha;
+    for (const Bytes& part : fresh->parts) {
+      sha.update(part.span());
+      fresh->size += part.size();
+    }
+    fresh->digest = sha.finish();
+  }
+  fresh->model = std::make_shared<const Model>(std::move(model));
+  if (journal) {
+    const Weights state = state_of(rules);
+    if (!state.empty()) write_whole(layout.state(round), tensor::write_safetensors(state, {}));
+    if (!none) write_whole(layout.model(round), fresh->parts);
+    step("publish: before the record");
+    Record record;
+    record.kind = Record::Kind::kPublished;
+    record.round = round;
+    record.digest = fresh->digest;
+    record.samples = report.total_weight;
+    record.last = report.last;
+    record.metrics = report.metrics;
+    const std::lock_guard lock(mutex);
+    journal->append(record);
+    step("publish: after the record");
+    journal->compact();
+    prune_models(round);
+  }
+  const std::lock_guard lock(mutex);
+  before = std::exchange(published, fresh);
+  model_round = round;
+  wants_initial = false;
+  if (!manifest.set && !none) manifest = Manifest::of(fresh->model->weights);
+  if (open && !open->sum) {
+    open->sum = std::make_unique<RoundSum>(rules, none ? nullptr : fresh->model);
+  }
+  changed.notify_all();
+}
+
+void AggregationServer::Impl::prune_models(std::int64_t newest) const {
+  std::error_code ignored;  // what cannot be removed costs room, not correctness
+  const auto oldest = newest - static_cast<std::int64_t>(std::max<std::size_t>(options.keep_models, 1)) + 1;
+  for (const auto& [folder, prefix, limit] : {std::tuple(layout.models(), std::string("round-"), oldest),
+                                              {layout.models(), std::string("state-"), newest},
+                                              {layout.updates(), std::string(), newest + 1}}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+      const std::string name = entry.path().filename().string();
+      long long number = -1;
+      if (!name.starts_with(prefix) || std::sscanf(name.c_str() + prefix.size(), "%lld", &number) != 1) continue;
+      if (number < limit) std::filesystem::remove(entry.path(), ignored);
+    }
+  }
+}
+
+void AggregationServer::Impl::end_locked() {
+  over = true;
+  const bool failed = machine.phase() == RoundMachine::Phase::kFailed;
+  if (failed) log::error("the job has failed", {{"reason", machine.failure()}});
+  for (const auto& [name, peer] : peers) {
+    // An upstream client whose connection ends raises; one whose connection stays would wait for ever.
+    if (failed) peer->close(1011, machine.failure());
+    if (!failed) peer->close(1000, "the job is over");
+  }
+  changed_locked();
+  changed.notify_all();
+}
+
+void AggregationServer::Impl::send_model_locked(const std::shared_ptr<Peer>& peer) {
+  // A newer model than this one may be in the making: then everybody connected is about to get it.
+  if (model_round == 0 || model_round != machine.closed_rounds() || !published || peer->model_round == model_round) {
+    return;
+  }
+  if (model_text.empty()) {
+    Aggregate model;
+    model.weights = published->model->weights;
+    model.total_weight = published->total_weight;
+    model.none = published->none;
+    model_text = Bytes::from_string(write_model(envelope, model, model_round, published->last));
+  }
+  peer->model_round = model_round;
+  if (peer->send(model_text)) {
+    sent_bytes.add(model_text.size());
+    round_bytes_sent += model_text.size();
+  }
+}
+
+void AggregationServer::Impl::broadcast_locked(const Bytes& text, const Peer* except) {
+  for (const auto& [name, peer] : peers) {
+    if (peer.get() != except) peer->send(text);
+  }
+}
+
+}  // namespace sedna::federated

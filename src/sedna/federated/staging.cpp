@@ -1,0 +1,128 @@
+#include "sedna/federated/staging.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "sedna/base/ids.hpp"
+
+namespace sedna::federated {
+
+namespace {
+
+constexpr std::size_t kPiece = 256 * 1024;
+
+Bytes map_descriptor(const storage::Descriptor& file, std::uint64_t size, const std::filesystem::path& path) {
+  if (size == 0) return {};
+  void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_POPULATE, file.get(), 0);
+  if (at == MAP_FAILED) throw storage::system_error(errno, "mapping", path);
+  const std::shared_ptr<const void> owner(at, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
+  return {owner, {static_cast<const std::byte*>(at), static_cast<std::size_t>(size)}};
+}
+
+}  // namespace
+
+bool StagingBudget::take(std::uint64_t bytes) {
+  const auto wanted = static_cast<std::int64_t>(bytes);
+  std::int64_t left = left_.load();
+  while (left >= wanted) {
+    if (left_.compare_exchange_weak(left, left - wanted)) return true;
+  }
+  return false;
+}
+
+void StagingBudget::give_back(std::uint64_t bytes) {
+  left_ += static_cast<std::int64_t>(bytes);
+  std::vector<std::weak_ptr<net::asio::steady_timer>> woken;
+  {
+    const std::lock_guard lock(mutex_);
+    woken.swap(waiting_);
+  }
+  for (const auto& weak : woken) {
+    if (auto timer = weak.lock()) {
+      auto executor = timer->get_executor();
+      net::asio::post(executor, [timer = std::move(timer)] { timer->cancel(); });
+    }
+  }
+}
+
+void StagingBudget::wake_when_returned(std::weak_ptr<net::asio::steady_timer> timer) {
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(timer));
+}
+
+Staging::Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool in_memory,
+                 const std::filesystem::path& folder)
+    : budget_(std::move(budget)), size_(size) {
+  if (in_memory) {
+    budgeted_ = size;
+    try {
+      memory_ = AlignedBuffer(static_cast<std::size_t>(size));
+    } catch (const Error&) {
+      budget_->give_back(std::exchange(budgeted_, 0));
+      throw;
+    }
+    return;
+  }
+  storage::make_folder(folder);
+  path_ = folder / (".staging-" + random_hex(16));
+  file_ = storage::open_file(path_, O_RDWR | O_CREAT | O_EXCL, 0600);
+  piece_.resize(kPiece);
+}
+
+Staging::~Staging() {
+  if (budgeted_ > 0) budget_->give_back(budgeted_);
+  if (!path_.empty() && !kept_) ::unlink(path_.c_str());
+}
+
+std::span<std::byte> Staging::room() {
+  const auto left = static_cast<std::size_t>(size_ - received_);
+  if (path_.empty()) return memory_.span().subspan(static_cast<std::size_t>(received_));
+  return std::span(piece_).first(std::min(left, piece_.size()));
+}
+
+void Staging::filled(std::size_t count) {
+  if (!path_.empty()) storage::write_all(file_, std::span(piece_).first(count), path_);
+  received_ += count;
+}
+
+void Staging::keep_as(const std::filesystem::path& destination) {
+  if (::fdatasync(file_.get()) != 0) throw storage::system_error(errno, "writing", path_);
+  std::error_code failed;
+  std::filesystem::rename(path_, destination, failed);
+  if (failed) throw storage::system_error(failed.value(), "renaming", path_);
+  path_ = destination;
+  kept_ = true;
+  storage::sync_folder(destination.parent_path());
+}
+
+Bytes Staging::take() {
+  if (!path_.empty()) {
+    piece_ = {};
+    return map_descriptor(file_, size_, path_);
+  }
+  // The budget is given back when the last slice of these bytes is gone.
+  const Bytes bytes = std::move(memory_).freeze();
+  const auto held = std::shared_ptr<const void>(
+      bytes.data(), [budget = budget_, size = std::exchange(budgeted_, 0), owner = bytes.owner()](const void*) mutable {
+        owner.reset();
+        budget->give_back(size);
+      });
+  return {held, bytes.span()};
+}
+
+Bytes map_file(const std::filesystem::path& file) {
+  const auto descriptor = storage::open_file(file, O_RDONLY);
+  struct stat info{};
+  if (::fstat(descriptor.get(), &info) != 0) throw storage::system_error(errno, "reading", file);
+  return map_descriptor(descriptor, static_cast<std::uint64_t>(info.st_size), file);
+}
+
+}  // namespace sedna::federated
