@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "sedna/api/schema.hpp"
+#include "sedna/api/validate_schema.hpp"
 #include "sedna/json/yaml.hpp"
 
 namespace sedna::api {
@@ -161,6 +162,20 @@ TEST(Admission, DecodeFaults) {
   EXPECT_FALSE(
       decode_fault(kinds::kPod, yaml("{spec: {containers: [{resources: {limits: {cpu: 1, memory: 64Mi}}}]}}")));
   EXPECT_TRUE(decode_fault(kinds::kSecret, yaml("{data: {a: '%%'}}")));
+}
+
+TEST(Admission, RulesAreToldWithTheirMessage) {
+  Schema* schema = new_schema(Schema::Type::kObject);
+  schema->preserve_unknown = true;
+  schema->rules.push_back({"self.low <= self.high", "low must not be above high", [](const json::object& self) {
+                             return self.at("low").to_number<double>() <= self.at("high").to_number<double>();
+                           }});
+  FieldErrors errors;
+  validate_schema(json::object{{"low", 1}, {"high", 2}}, *schema, "spec.range", errors);
+  EXPECT_THAT(errors, IsEmpty());
+  validate_schema(json::object{{"low", 3}, {"high", 2}}, *schema, "spec.range", errors);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].text(), "spec.range: Invalid value: \"object\": low must not be above high");
 }
 
 TEST(Admission, EveryKindHasASchema) {
