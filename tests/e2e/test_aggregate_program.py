@@ -107,5 +107,6 @@ def test_a_killed_aggregator_goes_on(tmp_path: Path) -> None:
         assert again.process.wait(timeout=30) == 0
     # (1·1 + 3·5) / 4 = 4, then one more in each of five rounds
     assert [re.search(r"FINAL (\S+)", text)[1] for text in out] == ["9.0", "9.0"], out  # type: ignore[index]
-    rounds += [line for line in again.lines if line.startswith("ROUND ")]
-    assert [line.split()[1] for line in rounds] == [str(i) for i in range(1, 7)]
+    numbers = [int(line.split()[1]) for line in rounds + [line for line in again.lines if line.startswith("ROUND ")]]
+    # The kill may come between a round's publication and its line; none is published twice.
+    assert numbers == sorted(set(numbers)) and numbers[-1] == 6 and len(numbers) >= 5, numbers
