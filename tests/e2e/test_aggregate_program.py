@@ -70,8 +70,8 @@ def test_a_signal_ends_the_native_aggregator(tmp_path: Path) -> None:
         assert server.process.wait(timeout=30) == 0
 
 
-# FL-4.6
 @pytest.mark.parametrize("protocol", ["ws", "http"])
+# FL-4.6
 def test_a_token_stands_for_one_client(tmp_path: Path, protocol: str) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("a:the-secret-of-client-a\nb:the-secret-of-client-b\n")
