@@ -10,6 +10,7 @@ std::string as_json(std::string_view yaml) {
   return v ? write(*v) : "error: " + v.error().message();
 }
 
+// RES-4.1
 TEST(Yaml, ScalarsAsKubectl) {
   const std::pair<const char*, const char*> cases[] = {{"24:00", R"("24:00")"},
                                                        {"on", "true"},
@@ -48,12 +49,14 @@ TEST(Yaml, ScalarsAsKubectl) {
   for (const auto& [yaml, json] : cases) EXPECT_EQ(as_json(yaml), json) << yaml;
 }
 
+// RES-4.1
 TEST(Yaml, KeysBecomeText) {
   EXPECT_EQ(as_json("on: 1\n2: 3\n1.5: 4\n1e6: 5\nx: 6"), R"({"true":1,"2":3,"1.5":4,"1e+06":5,"x":6})");
   EXPECT_TRUE(as_json("~: 1").starts_with("error: line 1, column 1: a key must be text"));
   EXPECT_TRUE(as_json("[a]: 1").starts_with("error:"));
 }
 
+// RES-4.1
 TEST(Yaml, AnchorsAndMerges) {
   EXPECT_EQ(as_json("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\nc: *x"),
             R"({"a":{"p":1,"q":2},"b":{"p":1,"q":3},"c":{"p":1,"q":2}})");
@@ -63,6 +66,7 @@ TEST(Yaml, AnchorsAndMerges) {
   EXPECT_TRUE(as_json("a: {<<: 5}").starts_with("error:"));
 }
 
+// RES-4.1
 TEST(Yaml, Documents) {
   const auto docs = parse_yaml_documents("---\n# nothing\n---\na: 1\n---\n\n---\nb: 2\n...\n");
   ASSERT_TRUE(docs);
@@ -78,6 +82,7 @@ TEST(Yaml, Documents) {
             "error: line 2, column 1: did not find expected <document start>");
 }
 
+// RES-4.2
 TEST(Yaml, DuplicateKeys) {
   EXPECT_EQ(as_json("a: 1\na: 2"), R"({"a":2})");
   YamlOptions strict;
@@ -87,6 +92,7 @@ TEST(Yaml, DuplicateKeys) {
   EXPECT_EQ(r.error().message(), "line 3, column 4: key \"a\" already set in map");
 }
 
+// RES-4.2
 TEST(Yaml, Bounds) {
   std::string bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n";
   for (char c = 'b'; c < 'k'; ++c) {
@@ -111,6 +117,7 @@ TEST(Yaml, Bounds) {
   EXPECT_TRUE(as_json("a: .inf").starts_with("error: line 1"));
 }
 
+// RES-4.2
 TEST(Yaml, ErrorsSayWhere) {
   const auto r = parse_yaml("spec:\n  a: [1, 2\n  b: 3\n");
   ASSERT_FALSE(r);
@@ -124,6 +131,7 @@ std::string yaml_of(std::string_view json) {
   return write_yaml(parse(json).value());
 }
 
+// RES-4.3
 TEST(YamlWriter, AsKubectl) {
   EXPECT_EQ(
       yaml_of(R"({"kind":"Pod","apiVersion":"v1","metadata":{"labels":{},"creationTimestamp":"2026-01-31T13:05:59Z"},
@@ -160,11 +168,13 @@ spec:
   EXPECT_EQ(yaml_of("[[1,[2]],{}]"), "- - 1\n  - - 2\n- {}\n");
 }
 
+// RES-4.3
 TEST(YamlWriter, FoldsLongText) {
   EXPECT_EQ(yaml_of(R"({"m":")" + std::string(40, 'a') + " " + std::string(50, 'b') + R"( c"})"),
             "m: " + std::string(40, 'a') + " " + std::string(50, 'b') + "\n  c\n");
 }
 
+// RES-4.3
 TEST(YamlWriter, ReadsBack) {
   for (const char* text : {"",
                            "a",
