@@ -1,5 +1,5 @@
-// What we say of faulty objects, compared with what a real kube-apiserver was recorded to say (tools/record_validation.py):
-// the same causes and the same message.
+// What we say of faulty objects, compared with what a real kube-apiserver was recorded to say
+// (tools/record_validation.py): the same causes and the same message.
 #include <fstream>
 
 #include <gtest/gtest.h>
