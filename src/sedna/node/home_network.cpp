@@ -121,8 +121,10 @@ std::optional<int> process_inside(std::uint64_t userns, std::uint64_t netns) {
     if (pid <= 0 || pid == getpid()) continue;
     const std::string base = "/proc/" + std::to_string(pid) + "/ns/";
     if (namespace_id(base + "user") != userns) continue;
+    const std::uint64_t net = namespace_id(base + "net");
+    if (net == 0) continue;  // a zombie: it keeps its user namespace until it is waited for, and nothing else
     if (!found) found = pid;
-    if (namespace_id(base + "net") == netns) {
+    if (net == netns) {
       found = pid;
       break;
     }
