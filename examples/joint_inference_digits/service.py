@@ -89,6 +89,7 @@ class ServiceWorkers(Workers):
 
     def passes(self, say) -> tuple[Pass, Pass]:
         say("   sedna apply: the filter sends everything …")
+        self._run("first", "CloudOnly")  # the cloud worker may not be there yet: the edge then answers alone
         self._run("warm-up", "CloudOnly")  # connections, caches and lazy imports are warm for both passes that count
         with self.home.forwarded(f"svc/{self.service}-cloud", 5000) as port:
             everything = self._measured(port, "cloud_only", "CloudOnly")

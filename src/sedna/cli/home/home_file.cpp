@@ -102,6 +102,8 @@ std::optional<HomeFile> HomeFile::read(const Paths& paths) {
                 file.string());
   }
   out.port = static_cast<std::uint16_t>(api::int_at(o, {"port"}));
+  const auto* given = o.if_contains("portGiven");
+  out.port_given = given != nullptr && given->is_bool() && given->as_bool();
   out.link_port = static_cast<std::uint16_t>(api::int_at(o, {"linkPort"}));
   out.images = api::string_at(o, {"images"});
   if (const auto* nodes = api::array_at(o, {"nodes"})) {
@@ -119,6 +121,7 @@ void HomeFile::write(const Paths& paths) const {
   for (const auto& n : nodes) all.push_back({{"name", n.name}, {"role", n.role}});
   const json::object content{{"schemaVersion", schema_version},
                              {"port", port},
+                             {"portGiven", port_given},
                              {"linkPort", link_port},
                              {"images", images},
                              {"nodes", std::move(all)}};

@@ -117,13 +117,13 @@ HomeFile settle(const Paths& paths, const UpOptions& options) {
       throw Error(ErrorCode::kInvalidArgument, "there is no file " + home.images, "--images");
     }
   }
-  if (options.port && *options.port != home.port) {
+  const bool serves = runs(paths, "apiserver");
+  if (options.port && (*options.port != home.port || !serves)) {
     home.port = choose_port(*options.port, true, "--port");
-  } else if (home.port == 0) {
-    home.port = choose_port(kFirstPort, false, "--port");
-  } else if (!runs(paths, "apiserver")) {
-    choose_port(home.port, true, "--port");  // taken meanwhile: said now, and not by a daemon's log
+  } else if (!serves) {  // taken meanwhile: said now, and not by a daemon's log
+    home.port = choose_port(home.port == 0 ? kFirstPort : home.port, home.port_given, "--port");
   }
+  home.port_given = home.port_given || options.port.has_value();
   if (home.link_port == 0) home.link_port = options.plain ? choose_port(kFirstLinkPort, false, "") : kFirstLinkPort;
   home.write(paths);
   return home;
