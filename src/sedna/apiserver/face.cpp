@@ -55,7 +55,7 @@ std::string_view path_of(const serve::Request& request) {
 }  // namespace
 
 Face::Face(store::embedded::Engine& engine, metrics::Registry& registry, FaceOptions options)
-    : engine_(engine), registry_(registry), options_(std::move(options)), resources_(engine),
+    : engine_(engine), figures_(registry), options_(std::move(options)), resources_(engine),
       proxy_(engine, options_.node_token), disk_([&registry] {
         serve::OffloadOptions pool;
         pool.name = "backup";
@@ -107,7 +107,8 @@ net::Task<Response> Face::answer(serve::Request& request) {
 
 net::Task<Response> Face::dispatch(serve::Request& request, RequestInfo info) {
   const auto since = SteadyClock::now();
-  const RequestInfo about = info;
+  const Kind& kind = *info.kind;
+  const Verb verb = info.verb;
   Response response;
   if (auto refused = check_access(request.identity, info, engine_)) {
     response = status_response(*refused);
@@ -118,7 +119,7 @@ net::Task<Response> Face::dispatch(serve::Request& request, RequestInfo info) {
   } else {
     response = co_await resources_.handle(request, std::move(info));
   }
-  count(about, response.status, since);
+  figures_.count(kind, verb, response.status, SteadyClock::now() - since);
   co_return response;
 }
 
@@ -136,18 +137,6 @@ net::Task<Response> Face::backup(serve::Request& request) {
   ::unlink(path.c_str());
   log::info("a backup was made", {{"by", request.identity.name}});
   co_return response;
-}
-
-void Face::count(const RequestInfo& info, int status, SteadyClock::time_point since) {
-  const metrics::Labels labels{{"verb", std::string(verb_name(info.verb))}, {"resource", std::string(info.kind->plural)}};
-  metrics::Labels with_code = labels;
-  with_code.emplace_back("code", std::to_string(status));
-  registry_.counter("sedna_apiserver_requests_total", "Requests about objects.", with_code).add();
-  if (info.verb == Verb::kWatch) return;
-  registry_
-      .histogram("sedna_apiserver_request_seconds", "From a request about objects to its answer.",
-                 {{"verb", std::string(verb_name(info.verb))}})
-      .observe(std::chrono::duration<double>(SteadyClock::now() - since).count());
 }
 
 }  // namespace sedna::apiserver
