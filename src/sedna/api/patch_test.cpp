@@ -148,9 +148,11 @@ TEST(StrategicMergePatch, Directives) {
 // RES-3.4
 TEST(StrategicMergePatch, Faults) {
   const auto& schema = schema_of(kinds::kDeployment);
-  for (const char* bad :
-       {"[]", R"({"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}})", R"({"spec":{"$patch":"explode"}})",
-        R"({"spec":{"$nonsense":1}})", R"({"spec":{"strategy":{"$retainKeys":["a"],"type":"x"}}})"}) {
+  for (
+      const char* bad :
+      {"[]", R"({"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}})", R"({"spec":{"$patch":"explode"}})",
+       R"({"spec":{"$nonsense":1}})", R"({"spec":{"strategy":{"$retainKeys":["a"],"type":"x"}}})",
+       R"({"spec":{"template":{"spec":{"$setElementOrder/containers":[{"name":"b"}],"containers":[{"name":"a"}]}}}})"}) {
     EXPECT_FALSE(apply_strategic_merge_patch(parse(kDeployment), parse(bad), schema)) << bad;
   }
 }
