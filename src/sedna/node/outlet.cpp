@@ -173,6 +173,9 @@ Result<ProxyRequest> parse_proxy_request(std::string_view head) {
     return bad("no request line");
   const auto method = line.substr(0, first);
   auto target = line.substr(first + 1, last - first - 1);
+  for (const char c : target) {
+    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return bad("a control character in the target");
+  }
   ProxyRequest out;
   out.connect = method == "CONNECT";
   std::string_view authority = target, path = "/";
