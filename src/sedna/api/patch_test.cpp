@@ -108,6 +108,16 @@ TEST(JsonPatch, Faults) {
   EXPECT_EQ(r.error().subject(), "[1]");
 }
 
+// RES-3.2
+TEST(JsonPatch, CopiesOfCopiesAreBounded) {
+  std::string patch = "[";
+  for (int i = 0; i < 60; ++i) patch += R"({"op":"copy","from":"","path":"/)" + std::to_string(i) + R"("},)";
+  patch.back() = ']';
+  const auto r = apply_json_patch(parse(R"({"a":"text"})"), parse(patch));
+  ASSERT_FALSE(r);
+  EXPECT_NE(r.error().message().find("exceeding the limit 3145728"), std::string::npos) << r.error().message();
+}
+
 json::value strategic(std::string_view target, std::string_view patch, const Kind& kind = kinds::kDeployment) {
   return apply_strategic_merge_patch(parse(target), parse(patch), schema_of(kind)).value();
 }

@@ -104,6 +104,17 @@ TEST(Yaml, Bounds) {
   auto r = parse_yaml(bomb);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
+  std::string nested = "x: ";
+  for (int i = 0; i < 60; ++i) nested += "&a" + std::to_string(i) + " [";
+  for (int i = 0; i < 20'000; ++i) nested += "x,";
+  r = parse_yaml(nested + std::string(60, ']'));
+  ASSERT_FALSE(r) << "each anchor keeps a copy";
+  EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
+  std::string aliases = "a: &a " + std::string(1 << 20, 'x') + "\nb: [";
+  for (int i = 0; i < 50; ++i) aliases += "*a,";
+  r = parse_yaml(aliases + "]");
+  ASSERT_FALSE(r) << "aliases of a long text";
+  EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
   r = parse_yaml(std::string(2000, '['));
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
