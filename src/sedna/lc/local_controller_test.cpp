@@ -214,7 +214,7 @@ TEST_F(Node, WorkersReachItByAUnixSocketToo) {
   }
   ::close(fd);
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
-  EXPECT_TRUE(until([&] { return fact(kService).contains("ownerInfo"); }));
+  EXPECT_TRUE(until([&] { return fact(kService).contains("ownerInfo"); })) << answer;
 }
 
 }  // namespace

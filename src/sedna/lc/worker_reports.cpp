@@ -44,8 +44,11 @@ json::object object_at(const json::object& o, std::string_view name) {
   return v != nullptr && v->is_object() ? v->get_object() : json::object();
 }
 
+/// A count; what no count can be is 0.
 json::value sum(double a, double b) {
-  return static_cast<std::int64_t>(std::llround(a + b));
+  constexpr double kMost = 1e15;
+  const double total = a + b;
+  return total > 0 && total < kMost ? static_cast<std::int64_t>(std::llround(total)) : std::int64_t{0};
 }
 
 /// What adds up over the runs of a worker: the figures of ownerInfo and of statistics, in one object.
@@ -151,7 +154,9 @@ std::string WorkerReports::owner_key(const WorkerReport& report) const {
     ++found;
     only = service;
   }
-  return found == 1 && report.owner_name == "sedna" ? only : std::string();
+  if (report.owner_name == "sedna") return found == 1 ? only : std::string();
+  // Before GM has said everything an unknown service may well be ours; GM has the last word.
+  return !state_.complete() && !report.owner_name.empty() ? key : std::string();
 }
 
 std::string WorkerReports::take(const WorkerReport& report) {
