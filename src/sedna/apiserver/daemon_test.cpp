@@ -231,6 +231,7 @@ TEST_F(DaemonTest, WhatIsNotHereIsSaidClearly) {
   EXPECT_THAT(get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").message(), HasSubstr("built in"));
   EXPECT_THAT(get("/apis/rbac.authorization.k8s.io/v1/roles").message(), HasSubstr("fixed roles"));
   EXPECT_THAT(ask("POST", std::string(kPods) + "/p/exec").message(), HasSubstr("exec is not available"));
+  EXPECT_THAT(get("/apis/apps/v1/namespaces/default/replicasets?labelSelector=a").message(), HasSubstr("own their Pods"));
   make_map("c");
   const Answer orphan = ask("DELETE", std::string(kMaps) + "/c?propagationPolicy=Orphan");
   EXPECT_EQ(orphan.status, 400);

@@ -27,19 +27,25 @@ std::optional<store::Status> known_absence(std::string_view path) {
   struct Absence {
     std::string_view part, why;
   };
-  static constexpr std::array<Absence, 5> kAbsences{{
+  static constexpr std::array<Absence, 6> kAbsences{{
       {"/apis/apiextensions.k8s.io", "the embedded API server has a fixed set of kinds: CustomResourceDefinitions are "
                                      "not available (the Sedna kinds are built in)"},
       {"/apis/rbac.authorization.k8s.io",
        "the embedded API server has fixed roles (admin, controller, node, worker, viewer): RBAC objects are not "
        "available"},
+      {"/apis/apps/v1/namespaces/*/replicasets",
+       "ReplicaSets are not available on the embedded API server: Deployments own their Pods directly, and a rollout is "
+       "undone by applying the manifest of before"},
       {"/exec", "exec is not available on the embedded API server"},
       {"/attach", "attach is not available on the embedded API server"},
       {"/portforward", "port-forward is not available on the embedded API server: use sedna port-forward"},
   }};
   for (const Absence& absence : kAbsences) {
+    const std::size_t star = absence.part.find('*');
+    const bool within = star != std::string_view::npos && path.starts_with(absence.part.substr(0, star)) &&
+                        path.find(absence.part.substr(star + 1)) != std::string_view::npos;
     const bool group = absence.part.starts_with("/apis");
-    if (group ? path.starts_with(absence.part) : path.starts_with("/api/") && path.ends_with(absence.part)) {
+    if (within || (group ? path.starts_with(absence.part) : path.starts_with("/api/") && path.ends_with(absence.part))) {
       store::Status status = statuses::no_such_path();
       status.message = absence.why;
       return status;
