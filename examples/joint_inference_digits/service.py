@@ -47,11 +47,11 @@ class Home:
     def forwarded(self, what: str, port: int) -> Iterator[int]:
         """A port of this machine that leads to one of a worker."""
         with subprocess.Popen([str(SEDNA), "--state", str(self.state), "port-forward", what, f":{port}"],
-                              stderr=subprocess.PIPE, text=True) as process:
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:
-                assert process.stderr is not None
-                for line in process.stderr:
-                    if match := re.search(r"Forwarding from 127\.0\.0\.1:(\d+)", line):
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if match := re.search(r"^READY 127\.0\.0\.1:(\d+)", line):
                         yield int(match[1])
                         return
                 raise RuntimeError(f"sedna port-forward {what} {port} ended with {process.wait()}")

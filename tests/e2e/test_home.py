@@ -67,10 +67,10 @@ def test_a_service_from_two_files_runs_answers_and_goes(running: Home, models: P
 def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -> None:
     run_service(running, models, "asked")
     with subprocess.Popen([str(SEDNA), "--state", str(running.state), "port-forward", "ji/asked", ":5001"],
-                          stderr=subprocess.PIPE, text=True) as forward:
+                          stdout=subprocess.PIPE, text=True) as forward:
         try:
-            assert forward.stderr is not None
-            port = int(forward.stderr.readline().split("127.0.0.1:")[1].split()[0])
+            assert forward.stdout is not None
+            port = int(forward.stdout.readline().removeprefix("READY 127.0.0.1:"))
 
             def ask() -> dict | None:
                 body = {"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 0, 0]}]}
@@ -80,7 +80,7 @@ def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -
                     with urllib.request.urlopen(request, timeout=10) as answer:
                         return json.load(answer)
                 except OSError:
-                    return None  # the forwarder does not listen yet
+                    return None  # the worker does not listen yet
 
             answer = eventually("the edge worker answers", ask, 20)
             assert isinstance(answer, dict) and answer["outputs"]
@@ -93,7 +93,7 @@ def test_wrong_documents_say_what_is_wrong(running: Home) -> None:
     done = running.run("apply", "-f", "-", text="apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: x}\n"
                        "spec: {format: 3}\n---\napiVersion: sedna.io/v1alpha1\nkind: Modle\nmetadata: {name: y}\n")
     assert done.returncode == 1
-    assert "spec.url" in done.stderr and "Modle" in done.stderr and "line 6" in done.stderr
+    assert "spec.url" in done.stderr and "Modle" in done.stderr and "line 5" in done.stderr
     assert running.json("get", "models")["items"] == []
     broken = running.run("apply", "-f", "-", text="a: [\n")
     assert broken.returncode == 1 and "line" in broken.stderr
