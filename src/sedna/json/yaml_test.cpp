@@ -177,6 +177,8 @@ spec:
   z: null
 )");
   EXPECT_EQ(yaml_of("[[1,[2]],{}]"), "- - 1\n  - - 2\n- {}\n");
+  EXPECT_EQ(yaml_of(R"({"b10":1,"b9":1,"B":1,"_":1,"a":1,"1":1})"), "_: 1\n\"1\": 1\nB: 1\na: 1\nb9: 1\nb10: 1\n");
+  EXPECT_EQ(yaml_of(R"({"1x":1,"1200":1,"500":1})"), yaml_of(R"({"500":1,"1200":1,"1x":1})")) << "go-yaml's circle";
 }
 
 // RES-4.3
