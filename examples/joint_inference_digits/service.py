@@ -7,6 +7,7 @@ images and writes what was answered into a folder of its node. A pass with anoth
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 import subprocess
@@ -32,6 +33,14 @@ class Home:
         if done.returncode != 0:
             raise RuntimeError(f"sedna {' '.join(args)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    @staticmethod
+    def missing() -> str:
+        """What this machine lacks for nodes of their own; "" when nothing."""
+        done = subprocess.run([str(SEDNA), "doctor", "-o", "json"], capture_output=True, text=True)
+        needed = ("programs", "user namespaces", "bubblewrap")
+        return ", ".join(f"{f['what']}: {f['detail']}" for f in json.loads(done.stdout)["findings"]
+                         if f["what"] in needed and f["state"] != "ok")
 
     def up(self) -> None:
         self.sedna("up", "--detach", "--images", str(HERE / "images.yaml"))

@@ -16,14 +16,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "sedna/base/error.hpp"
+#include "sedna/cli/cluster.hpp"
 #include "sedna/cli/home/capture.hpp"
 #include "sedna/cli/home/home.hpp"
 #include "sedna/cli/home/home_file.hpp"
 #include "sedna/cli/home/log_files.hpp"
 #include "sedna/cli/home/plan.hpp"
 #include "sedna/cli/home/supervisor.hpp"
+#include "sedna/cli/overview.hpp"
 
 namespace sedna::cli::home {
 namespace {
@@ -155,6 +158,26 @@ void notify_service_manager(const char* state) {
                            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length)));
 }
 
+/// An agent serves a moment before its node is registered and Ready: "ready" to a person means the latter.
+void wait_for_nodes(Console& console, const Paths& paths, const HomeFile& home) {
+  ClusterOptions options;
+  options.kubeconfig = paths.kubeconfig().string();
+  const auto cluster = connect(options);
+  const Deadline deadline = Deadline::after(std::chrono::seconds(15));
+  std::string missing;
+  do {
+    missing.clear();
+    for (const auto& node : home.nodes) {
+      const auto there = cluster->api().get(api::kinds::kNode, "", node.name);
+      if (!there || !summarise_node(*there).ready) missing += (missing.empty() ? "" : ", ") + node.name;
+    }
+    if (missing.empty()) return;
+    console.progress("waiting for " + missing + " to be registered …");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // two looks, as a rule
+  } while (!deadline.expired());
+  console.warn(missing + " did not become Ready; `sedna status` says more");
+}
+
 /// Starts `sedna up` as a process of its own and follows what it says until it is ready.
 int up_detached(Console& console, const Paths& paths, const UpOptions& options) {
   prepare_state_folder(paths);
@@ -209,6 +232,7 @@ int up(Console& console, const UpOptions& options) {
   Supervisor supervisor(paths, plan(paths, home, how), Narrator(console));
   const bool started = supervisor.start();
   if (started) {
+    wait_for_nodes(console, paths, home);
     console.err_line(console.styled(Style::kBold, "Ready") + " after " + seconds_text(SteadyClock::now() - begin) +
                      ". Next: sedna apply -f FILE, sedna status" +
                      (isatty(STDIN_FILENO) == 1 ? "; Ctrl-C stops everything, workers too." : "; sedna down stops it."));
