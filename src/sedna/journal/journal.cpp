@@ -113,7 +113,7 @@ void Journal::load() {
     const std::string body = file_->read(at + kFrame, length);
     if (body.size() != length || crc32(body) != take<std::uint32_t>(frame, 4)) break;
     const char type = body[0];
-    if (!has_header && type != 'H') break;
+    if (has_header == (type == 'H')) break;  // one header, at the start
     if (type == 'H' && length >= 9) {
       next_ = take<std::uint64_t>(body, 1);
       id_ = body.substr(9);
