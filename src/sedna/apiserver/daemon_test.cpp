@@ -295,6 +295,27 @@ TEST_F(DaemonTest, NewTokensCountAtOnceAndTheStateSurvivesARestart) {
   EXPECT_THROW(Daemon(second, other), Error);
 }
 
+TEST_F(DaemonTest, APortThatWasTakenMeanwhileIsReplacedUnlessItWasAskedFor) {
+  const std::string url = daemon->url();
+  const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  daemon.reset();
+  metrics::Registry other;
+  serve::ServerOptions squatter;
+  squatter.port = port;
+  serve::Server taken(squatter, other);
+  taken.start();
+  start();
+  EXPECT_NE(daemon->url(), url);
+  EXPECT_EQ(get(kMaps).status, 200);
+  daemon.reset();
+  DaemonOptions asked;
+  asked.state = state.string();
+  asked.port = port;
+  metrics::Registry mine;
+  Daemon insists(asked, mine);
+  EXPECT_THROW(insists.start(), Error);
+}
+
 TEST_F(DaemonTest, TheKubernetesClientWatchesAndDrainEndsTheWatch) {
   store::KubeConfigOptions where;
   where.file = (state / "kubeconfig").string();
