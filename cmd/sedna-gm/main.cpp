@@ -35,7 +35,7 @@ struct Flags {
   std::optional<std::uint16_t> link_port;
   std::string http_host = "127.0.0.1";
   std::uint16_t http_port = 0;
-  int workers = 16;
+  int workers = 32;
   bool no_election = false;
   std::string lease_namespace, identity;
   std::string verbosity;
