@@ -27,8 +27,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "bin"
 sys.path.insert(0, str(ROOT / "bench"))
-import gm as gm_bench  # noqa: E402
 import apiserver  # noqa: E402 (beside this file, wherever this is started from)
+import gm as gm_bench  # noqa: E402
 
 
 @dataclass
