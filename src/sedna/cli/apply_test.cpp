@@ -8,7 +8,9 @@
 namespace sedna::cli {
 namespace {
 
-json::object object(std::string_view text) { return json::parse(text).value().as_object(); }
+json::object object(std::string_view text) {
+  return json::parse(text).value().as_object();
+}
 
 json::object patch(std::string_view original, std::string_view modified, std::string_view current) {
   return three_way_merge_patch(object(original), object(modified), object(current));
@@ -43,12 +45,12 @@ TEST(ThreeWayPatch, NumbersOfAnotherTypeAreTheSame) {
 }
 
 TEST(LastApplied, IsWhatKubectlWrites) {
-  EXPECT_EQ(last_applied_text(object(
-                R"({"kind":"Model","apiVersion":"sedna.io/v1alpha1","spec":{"url":"/x","format":"pb"},)"
-                R"("metadata":{"name":"m","namespace":"default"}})")),
-            R"({"apiVersion":"sedna.io/v1alpha1","kind":"Model","metadata":{"annotations":{},"name":"m",)"
-            R"("namespace":"default"},"spec":{"format":"pb","url":"/x"}})"
-            "\n");
+  EXPECT_EQ(
+      last_applied_text(object(R"({"kind":"Model","apiVersion":"sedna.io/v1alpha1","spec":{"url":"/x","format":"pb"},)"
+                               R"("metadata":{"name":"m","namespace":"default"}})")),
+      R"({"apiVersion":"sedna.io/v1alpha1","kind":"Model","metadata":{"annotations":{},"name":"m",)"
+      R"("namespace":"default"},"spec":{"format":"pb","url":"/x"}})"
+      "\n");
 }
 
 constexpr const char* kModel = R"(apiVersion: sedna.io/v1alpha1

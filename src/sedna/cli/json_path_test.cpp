@@ -16,7 +16,9 @@ json::value sample() {
       .value();
 }
 
-std::string render(std::string_view text) { return render_json_path(text, sample()).value(); }
+std::string render(std::string_view text) {
+  return render_json_path(text, sample()).value();
+}
 
 TEST(JsonPath, PathsAsKubectlReadsThem) {
   EXPECT_EQ(render("{.kind}"), "List");

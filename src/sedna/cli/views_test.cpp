@@ -16,7 +16,9 @@
 namespace sedna::cli {
 namespace {
 
-json::object object(std::string_view yaml) { return json::parse_yaml_one(yaml).value().as_object(); }
+json::object object(std::string_view yaml) {
+  return json::parse_yaml_one(yaml).value().as_object();
+}
 
 struct Screen {
   std::string out, err;
@@ -124,8 +126,9 @@ TEST_F(ViewsTest, DescribeTellsTheWholeStory) {
 }
 
 TEST_F(ViewsTest, SecretsAreNotShown) {
-  json::object secret = object("{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: default}, "
-                               "data: {key: c2VjcmV0}}");
+  json::object secret = object(
+      "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: default}, "
+      "data: {key: c2VjcmV0}}");
   ASSERT_TRUE(cluster.api().create(api::kinds::kSecret, secret, {}).ok());
   DescribeOptions options;
   options.words = {"secret/s"};
@@ -148,8 +151,9 @@ TEST_F(ViewsTest, DeleteNeedsANameOrAll) {
 }
 
 TEST_F(ViewsTest, DeleteSaysWhatItWaitsFor) {
-  json::object held = object("{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: default, "
-                             "finalizers: [example.com/keep]}}");
+  json::object held = object(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: default, "
+      "finalizers: [example.com/keep]}}");
   ASSERT_TRUE(cluster.api().create(api::kinds::kConfigMap, held, {}).ok());
   RemoveOptions options;
   options.words = {"cm/held"};

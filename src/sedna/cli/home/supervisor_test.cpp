@@ -1,12 +1,13 @@
 #include "sedna/cli/home/supervisor.hpp"
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <atomic>
 #include <csignal>
 #include <fstream>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/cli/home/home_file.hpp"

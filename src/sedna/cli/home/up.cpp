@@ -233,9 +233,10 @@ int up(Console& console, const UpOptions& options) {
   const bool started = supervisor.start();
   if (started) {
     wait_for_nodes(console, paths, home);
-    console.err_line(console.styled(Style::kBold, "Ready") + " after " + seconds_text(SteadyClock::now() - begin) +
-                     ". Next: sedna apply -f FILE, sedna status" +
-                     (isatty(STDIN_FILENO) == 1 ? "; Ctrl-C stops everything, workers too." : "; sedna down stops it."));
+    console.err_line(
+        console.styled(Style::kBold, "Ready") + " after " + seconds_text(SteadyClock::now() - begin) +
+        ". Next: sedna apply -f FILE, sedna status" +
+        (isatty(STDIN_FILENO) == 1 ? "; Ctrl-C stops everything, workers too." : "; sedna down stops it."));
     console.line("READY https://127.0.0.1:" + std::to_string(home.port));
     notify_service_manager("READY=1");
     supervisor.run();
