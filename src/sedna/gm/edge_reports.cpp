@@ -184,9 +184,8 @@ bool merge_edge_reports(json::object& status, const std::vector<Fact>& reports,
   auto& entries = list_of(status, "edgeWorkers");
   for (const auto& fact : reports) {
     json::object fresh = entry_of(fact, living);
-    const auto known = std::find_if(entries.begin(), entries.end(), [&](const json::value& entry) {
-      return same_worker(entry.get_object(), fresh);
-    });
+    const auto known = std::find_if(entries.begin(), entries.end(),
+                                    [&](const json::value& entry) { return same_worker(entry.get_object(), fresh); });
     if (known == entries.end()) {
       entries.push_back(std::move(fresh));
     } else if (is_duplicate(known->get_object(), fresh) || known->get_object() == fresh) {

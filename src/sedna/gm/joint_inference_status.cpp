@@ -41,9 +41,10 @@ void put_conditions(json::array& conditions, const ServiceHealth& health, const 
   for (const State state : {State::kPending, State::kRunning, State::kFailed}) {
     if (state == health.state || find_condition(conditions, type_of(state)) == nullptr) continue;
     const bool recovered = state == State::kFailed;
-    set_condition(conditions,
-                  {std::string(type_of(state)), false, recovered ? "Recovered" : std::string(type_of(health.state)), ""},
-                  now, false);
+    set_condition(
+        conditions,
+        {std::string(type_of(state)), false, recovered ? "Recovered" : std::string(type_of(health.state)), ""}, now,
+        false);
   }
   set_condition(conditions, {std::string(type_of(health.state)), true, health.reason, health.message}, now, true);
 }
