@@ -27,6 +27,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "bin"
 sys.path.insert(0, str(ROOT / "bench"))
+import apiserver  # noqa: E402 (beside this file, wherever this is started from)
+import gm as gm_bench  # noqa: E402
 
 
 @dataclass
@@ -268,6 +270,39 @@ def fl_rules(_: Path) -> Iterator[Figure]:
         yield Figure(f"fl_rule_{rule}", 1e3 * r[rule], "ms", 1e3 * r["copy"], r[rule] / r["copy"], target)
 
 
+def apiserver_create_1(folder: Path) -> Iterator[Figure]:
+    ours, bare = apiserver.one_by_one(BIN, folder)
+    yield Figure("apiserver_create_1", ours, "us", bare, ours / bare, 1.5)
+
+
+def apiserver_create_64(folder: Path) -> Iterator[Figure]:
+    r = apiserver.sixty_four(BIN, folder, cpu_seconds)
+    yield Figure("apiserver_create_64", r["rate"], "creates/s", r["bare_rate"], r["rate"] / r["bare_rate"], 0.4,
+                 at_least=True)
+    yield Figure("apiserver_create_64_cpu", r["cpu"], "us", r["bare_cpu"], r["cpu"] / r["bare_cpu"], 4)
+
+
+def apiserver_list_10k(folder: Path) -> Iterator[Figure]:
+    ours, bare, size = apiserver.list_ten_thousand(BIN, folder)
+    yield Figure("apiserver_list_10k", ours, "us", bare, ours / bare, 3, note=f"bytes={size}")
+
+
+def rss_apiserver(folder: Path) -> Iterator[Figure]:
+    ours = apiserver.memory(BIN, folder, rss_megabytes)
+    yield Figure("rss_apiserver", ours, "MB", 25, ours / 25, 1, note="yardstick: the target")
+
+
+def gm_1000_services(folder: Path) -> Iterator[Figure]:
+    f = gm_bench.measure(BIN, folder)
+    yield Figure("gm_1000_services", f.seconds, "s", f.yardstick, f.seconds / f.yardstick, 1.5, upstream="802",
+                 note="all children of 1000 services")
+    yield Figure("gm_cpu_1000", f.cpu, "s", 8, f.cpu / 8, 1, upstream="35.5", note="yardstick: the target")
+    yield Figure("gm_idle_1000", 100 * f.idle_share, "%", 0.5, f.idle_share / 0.005, 1, upstream="11-16",
+                 note=f"yardstick: the target; writes={f.idle_writes}")
+    yield Figure("gm_reaction_1000", f.reaction, "s", 1, f.reaction, 1, upstream=">60", note="yardstick: the target")
+    yield Figure("rss_gm_1000", f.rss_mb, "MB", 60, f.rss_mb / 60, 1, upstream="232", note="yardstick: the target")
+
+
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "ji_overhead_cpp": overhead_cpp,
     "ji_overhead_python": overhead_python,
@@ -278,6 +313,11 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "ji_cloud_hangs": hangs,
     "ji_breaker_open": breaker,
     "rss_worker": rss,
+    "apiserver_create_1": apiserver_create_1,
+    "apiserver_create_64": apiserver_create_64,
+    "apiserver_list_10k": apiserver_list_10k,
+    "rss_apiserver": rss_apiserver,
+    "gm_1000_services": gm_1000_services,
     "fl_round_small": fl_round_small,
     "fl_round_middle": fl_round_middle,
     "fl_round_large": fl_round_large,

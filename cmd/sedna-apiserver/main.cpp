@@ -43,8 +43,10 @@ void add_serve_flags(CLI::App& program, ServeOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace sedna;
-  // Objects are many and small: memory that lists needed goes back to the system.
+  // Texts of objects pass from thread to thread: few arenas, and what a request gives back is kept for the next one.
   static_cast<void>(mallopt(M_ARENA_MAX, 2));
+  static_cast<void>(mallopt(M_TRIM_THRESHOLD, 4 << 20));
+  static_cast<void>(mallopt(M_TOP_PAD, 1 << 20));
   CLI::App program("The embedded API server of Sedna: Kubernetes' paths and kinds on one machine, no cluster needed.",
                    "sedna-apiserver");
   program.set_version_flag("--version", "sedna-apiserver 0.1.0");

@@ -35,7 +35,7 @@ struct Flags {
   std::optional<std::uint16_t> link_port;
   std::string http_host = "127.0.0.1";
   std::uint16_t http_port = 0;
-  int workers = 16;
+  int workers = 32;
   bool no_election = false;
   std::string lease_namespace, identity;
   std::string verbosity;
@@ -93,7 +93,8 @@ int run(const Flags& flags) {
 
   gm::Config config;
   if (!flags.config.empty()) config = gm::load_config(flags.config);
-  for (const auto& warning : config.warnings) log::warning("configuration", {{"file", flags.config}, {"about", warning}});
+  for (const auto& warning : config.warnings)
+    log::warning("configuration", {{"file", flags.config}, {"about", warning}});
 
   store::KubeConfigOptions where;
   where.file = !flags.kubeconfig.empty() ? flags.kubeconfig : config.kube_config;
@@ -124,9 +125,9 @@ int run(const Flags& flags) {
   options.elect = !flags.no_election;
   options.pod_name = environment("POD_NAME");
   options.pod_namespace = environment("POD_NAMESPACE");
-  options.lease_namespace = !flags.lease_namespace.empty()        ? flags.lease_namespace
+  options.lease_namespace = !flags.lease_namespace.empty()   ? flags.lease_namespace
                             : !options.pod_namespace.empty() ? options.pod_namespace
-                                                                  : "default";
+                                                             : "default";
   options.identity = !flags.identity.empty() ? flags.identity : identity.name();
   const pthread_t main_thread = pthread_self();
   bool lost = false;

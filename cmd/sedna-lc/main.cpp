@@ -1,5 +1,5 @@
-// sedna-lc: the LocalController of a node. Parses flags and upstream's environment, and runs lc::LocalController until it
-// is told to end.
+// sedna-lc: the LocalController of a node. Parses flags and upstream's environment, and runs lc::LocalController until
+// it is told to end.
 #include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -60,8 +60,10 @@ std::string root_folder() {
 lc::LocalControllerOptions options_of(const Flags& flags) {
   lc::LocalControllerOptions options;
   options.node = !flags.node.empty() ? flags.node : host_name();
-  if (options.node.empty()) throw Error(ErrorCode::kInvalidArgument, "is not set, and this host has no name", "NODENAME");
-  if (flags.gm.empty()) throw Error(ErrorCode::kInvalidArgument, "is not set (HOST:PORT of the GlobalManager)", "GM_ADDRESS");
+  if (options.node.empty())
+    throw Error(ErrorCode::kInvalidArgument, "is not set, and this host has no name", "NODENAME");
+  if (flags.gm.empty())
+    throw Error(ErrorCode::kInvalidArgument, "is not set (HOST:PORT of the GlobalManager)", "GM_ADDRESS");
   options.paths.rootfs = root_folder();
   std::string database = flags.database;
   if (const auto scheme = database.find("://"); scheme != std::string::npos) database.erase(0, scheme + 3);
@@ -105,7 +107,8 @@ int main(int argc, char** argv) {
   // Few threads that mostly wait: one arena each would cost more than everything else.
   static_cast<void>(mallopt(M_ARENA_MAX, 1));
   CLI::App program(
-      "The LocalController of a Sedna node: counts datasets, sees models, takes workers' reports, tells GM.", "sedna-lc");
+      "The LocalController of a Sedna node: counts datasets, sees models, takes workers' reports, tells GM.",
+      "sedna-lc");
   program.set_version_flag("--version", "sedna-lc 0.1.0");
   Flags flags;
   add_flags(program, flags);

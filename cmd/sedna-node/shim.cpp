@@ -86,14 +86,26 @@ void write_all(int fd, const std::string& text) {
 }
 
 /// Appears whole or not at all.
-bool write_file(const std::string& path, const std::string& text) {
+bool write_file(const std::string& path, const std::string& text, bool durable = true) {
   const std::string part = path + ".part";
   const int fd = open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   write_all(fd, text);
-  const bool ok = fsync(fd) == 0;
+  const bool ok = !durable || fsync(fd) == 0;
   close(fd);
   return ok && rename(part.c_str(), path.c_str()) == 0;
+}
+
+/// When this process began, in clock ticks since boot: with its number, who it is.
+unsigned long long own_start_time() {
+  FILE* file = std::fopen("/proc/self/stat", "re");
+  if (file == nullptr) return 0;
+  char text[1024] = {};
+  const std::size_t n = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  const char* at = n == 0 ? nullptr : std::strrchr(text, ')');
+  for (int field = 2; at != nullptr && field < 22; ++field) at = std::strchr(at + 1, ' ');
+  return at == nullptr ? 0 : std::strtoull(at, nullptr, 10);
 }
 
 /// In the child: joins what it was told to join and becomes the command. Errors go through `report`.
@@ -182,6 +194,11 @@ class Shim {
     int out[2], err[2], report[2];
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0) return false;
     const pid_t self = getpid();
+    // Before there is anything to find: whoever comes after the agent that started us must know of us.
+    if (!write_file(options_.dir + "/started.json",
+                    "{\"pid\":" + std::to_string(self) + ",\"startTime\":" + std::to_string(own_start_time()) + "}\n",
+                    false))
+      return false;
     child_ = fork();
     if (child_ < 0) return false;
     if (child_ == 0) {
@@ -207,10 +224,16 @@ class Shim {
       if (options_.report >= 0) write_all(options_.report, "error " + failure);
       return false;
     }
-    write_file(options_.dir + "/command.pid", std::to_string(child_) + "\n");
+    write_file(options_.dir + "/command.pid", std::to_string(child_) + "\n", false);
     if (options_.report >= 0) {
-      write_all(options_.report, "ok " + std::to_string(child_));
+      // An agent that is gone by now may have a successor that started another one in our place.
+      const std::string ok = "ok " + std::to_string(child_);
+      const bool heard = write(options_.report, ok.data(), ok.size()) == static_cast<ssize_t>(ok.size());
       close(options_.report);
+      if (!heard) {
+        sedna::shim::kill_descendants();
+        return false;
+      }
     }
     return true;
   }

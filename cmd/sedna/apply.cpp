@@ -31,7 +31,9 @@ void add_apply(CLI::App& program, Globals& globals, Action& action) {
       ->required();
   cmd->add_flag("-R,--recursive", flags->recursive, "Also the folders below");
   cmd->add_flag("--wait", flags->wait, "Wait until services run, and say what they wait for");
-  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")->type_name("SECONDS")->check(CLI::PositiveNumber);
+  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
   cmd->add_option("--dry-run", flags->dry_run, "client: send nothing; server: check, keep nothing")
       ->check(CLI::IsMember({"none", "client", "server"}))
       ->type_name("WHERE");

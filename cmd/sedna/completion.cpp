@@ -36,10 +36,11 @@ std::string kind_words() {
 
 /// A function that completes commands, flags and kinds, in bash's words; zsh reads it through bashcompinit.
 std::string bash(const CLI::App& program) {
-  std::string out = "_sedna() {\n  local word=${COMP_WORDS[COMP_CWORD]} command= i\n"
-                    "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                    "    [[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }\n  done\n"
-                    "  local words\n  case $command in\n";
+  std::string out =
+      "_sedna() {\n  local word=${COMP_WORDS[COMP_CWORD]} command= i\n"
+      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+      "    [[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }\n  done\n"
+      "  local words\n  case $command in\n";
   out += "    '') words='" + words_of(program, true) + "' ;;\n";
   const std::string globals = words_of(program, false);
   for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
@@ -48,11 +49,12 @@ std::string bash(const CLI::App& program) {
     if (name == "get" || name == "describe" || name == "delete" || name == "explain") words += " " + kind_words();
     out += "    " + name + ") words='" + words + "' ;;\n";
   }
-  out += "  esac\n"
-         "  if [[ ${COMP_WORDS[COMP_CWORD-1]} == -f || ${COMP_WORDS[COMP_CWORD-1]} == --filename ]]; then\n"
-         "    COMPREPLY=($(compgen -f -- \"$word\"))\n  else\n"
-         "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n  fi\n}\n"
-         "complete -o default -F _sedna sedna\n";
+  out +=
+      "  esac\n"
+      "  if [[ ${COMP_WORDS[COMP_CWORD-1]} == -f || ${COMP_WORDS[COMP_CWORD-1]} == --filename ]]; then\n"
+      "    COMPREPLY=($(compgen -f -- \"$word\"))\n  else\n"
+      "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n  fi\n}\n"
+      "complete -o default -F _sedna sedna\n";
   return out;
 }
 

@@ -30,9 +30,11 @@ void add_up(CLI::App& program, Globals& globals, Action& action) {
   cmd->add_option("--port", flags->options.port, "Of the API server on loopback (a free one, kept)")
       ->type_name("N")
       ->check(CLI::Range(1, 65535));
-  cmd->add_option("--images", flags->options.images, "Which command an image stands for; \"\" forgets it")->type_name("FILE");
+  cmd->add_option("--images", flags->options.images, "Which command an image stands for; \"\" forgets it")
+      ->type_name("FILE");
   cmd->add_flag("-d,--detach", flags->options.detach, "Return when all is ready; it runs on in the background");
-  cmd->add_flag("--plain", flags->options.plain, "Without sandboxes and networks of their own, as where the kernel has none");
+  cmd->add_flag("--plain", flags->options.plain,
+                "Without sandboxes and networks of their own, as where the kernel has none");
   cmd->add_flag("--install-service", flags->install_service, "Write a systemd unit that does this at every boot");
   cmd->callback([flags, &globals, &action] {
     action = [flags, &globals] {
@@ -52,8 +54,11 @@ void add_down(CLI::App& program, Globals& globals, Action& action) {
   auto flags = std::make_shared<Flags>();
   CLI::App* cmd = program.add_subcommand(
       "down", "Stops the home and its workers, whether or not it is supervised, and looks that nothing is left.");
-  cmd->add_flag("--delete-state", flags->options.delete_state, "Also delete the state folder: objects, logs, everything");
-  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")->type_name("SECONDS")->check(CLI::PositiveNumber);
+  cmd->add_flag("--delete-state", flags->options.delete_state,
+                "Also delete the state folder: objects, logs, everything");
+  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
   cmd->callback([flags, &globals, &action] {
     action = [flags, &globals] {
       auto console = globals.console();
@@ -66,8 +71,8 @@ void add_down(CLI::App& program, Globals& globals, Action& action) {
 
 void add_doctor(CLI::App& program, Globals& globals, Action& action) {
   auto output = std::make_shared<std::string>();
-  CLI::App* cmd = program.add_subcommand(
-      "doctor", "What this machine has and lacks for a home, what that costs, how to get it.");
+  CLI::App* cmd =
+      program.add_subcommand("doctor", "What this machine has and lacks for a home, what that costs, how to get it.");
   add_output(*cmd, *output, "json or yaml");
   cmd->callback([output, &globals, &action] {
     action = [output, &globals] {
@@ -92,7 +97,8 @@ void add_backup(CLI::App& program, Globals& globals, Action& action) {
 
 void add_restore(CLI::App& program, Globals& globals, Action& action) {
   auto file = std::make_shared<std::string>();
-  CLI::App* cmd = program.add_subcommand("restore", "Puts a backup in the place of the objects of a home that is down.");
+  CLI::App* cmd =
+      program.add_subcommand("restore", "Puts a backup in the place of the objects of a home that is down.");
   cmd->add_option("file", *file, "What `sedna backup` wrote")->required();
   cmd->callback([file, &globals, &action] {
     action = [file, &globals] {

@@ -92,6 +92,18 @@ void say_if_down(const Globals& globals) {
   }
 }
 
+/// The first word that is neither a flag nor a global flag's value: what was meant as a command.
+const char* first_word(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word(argv[i]);
+    if (!word.starts_with('-')) return argv[i];
+    const bool takes_value = word == "--kubeconfig" || word == "--context" || word == "--state" || word == "-n" ||
+                             word == "--namespace" || word == "--color";
+    if (takes_value) ++i;
+  }
+  return nullptr;
+}
+
 int run(int argc, char** argv) {
   CLI::App program(
       "Sedna: AI that spans cloud and edge. Runs a home on this machine (`sedna up`) and works with it, or with any\n"
@@ -117,8 +129,9 @@ int run(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {
-    if (argc > 1 && argv[1][0] != '-' && program.get_subcommands().empty()) {
-      std::fprintf(stderr, "sedna: there is no command '%s'; sedna --help lists them\n", argv[1]);
+    const char* word = program.get_subcommands().empty() ? first_word(argc, argv) : nullptr;
+    if (word != nullptr) {
+      std::fprintf(stderr, "sedna: there is no command '%s'; sedna --help lists them\n", word);
       return kExitUsage;
     }
     return program.exit(error) == 0 ? kExitOk : kExitUsage;

@@ -28,11 +28,12 @@ void add_get(CLI::App& program, Globals& globals, Action& action) {
     cli::GetOptions options;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App* cmd = program.add_subcommand("get",
-                                         "Shows objects as a table, or as they are.\n\n"
-                                         "Examples: sedna get ji              sedna get pods -A -o wide\n"
-                                         "          sedna get sedna           sedna get ji/digits -o yaml\n"
-                                         "          sedna get nodes -w        sedna get ji digits -o jsonpath='{.status}'");
+  CLI::App* cmd =
+      program.add_subcommand("get",
+                             "Shows objects as a table, or as they are.\n\n"
+                             "Examples: sedna get ji              sedna get pods -A -o wide\n"
+                             "          sedna get sedna           sedna get ji/digits -o yaml\n"
+                             "          sedna get nodes -w        sedna get ji digits -o jsonpath='{.status}'");
   cmd->add_option("what", flags->words, kWhat)->required();
   flags->scope.add(*cmd);
   add_output(*cmd, flags->output);
@@ -102,7 +103,9 @@ void add_delete(CLI::App& program, Globals& globals, Action& action) {
   flags->scope.add(*cmd);
   cmd->add_flag("--all", flags->all, "Every object of the kind in the namespace");
   cmd->add_flag("--wait,!--no-wait", flags->wait, "Wait until all is gone (the default)");
-  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")->type_name("SECONDS")->check(CLI::PositiveNumber);
+  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
   cmd->add_option("--grace-period", flags->grace, "Seconds that Pods have to end")->type_name("SECONDS");
   cmd->add_flag("--ignore-not-found", flags->ignore_not_found, "What is not there is no failure");
   cmd->add_option("--dry-run", flags->dry_run, "none or server")->check(CLI::IsMember({"none", "server"}));

@@ -46,9 +46,10 @@ void add_net(CLI::App& program, Globals& globals, Action& action) {
     std::string what, node;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App* cmd = program.add_subcommand("net",
-                                         "Takes a node of the home off its network, or back, to see what happens.\n\n"
-                                         "Examples: sedna net cut edge0     sedna net status     sedna net restore edge0");
+  CLI::App* cmd =
+      program.add_subcommand("net",
+                             "Takes a node of the home off its network, or back, to see what happens.\n\n"
+                             "Examples: sedna net cut edge0     sedna net status     sedna net restore edge0");
   cmd->add_option("what", flags->what, "cut, restore or status")
       ->required()
       ->check(CLI::IsMember({"cut", "restore", "status"}));

@@ -39,7 +39,9 @@ void add_run(CLI::App& program, Globals& globals, Action& action) {
   cmd->add_option("--image", o.image, "The workers' image, for a cluster (sedna/worker:v1)")->type_name("IMAGE");
   cmd->add_flag("--dry-run", flags->dry_run, "Print the YAML, do nothing");
   cmd->add_flag("--wait,!--no-wait", flags->wait, "Wait until it runs (the default)");
-  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")->type_name("SECONDS")->check(CLI::PositiveNumber);
+  cmd->add_option("--timeout", flags->timeout, "How long to wait (120)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
   cmd->callback([flags, &globals, &action] {
     action = [flags, &globals] {
       auto console = globals.console();
@@ -53,7 +55,8 @@ void add_run(CLI::App& program, Globals& globals, Action& action) {
       const auto cluster = globals.connect();
       options.ns = globals.namespace_of(*cluster);
       // A home pulls no images: the program beside this one is what its workers run.
-      if (cli::home::is_home(globals.state, *cluster)) options.worker = cli::home::find_program("sedna-worker").string();
+      if (cli::home::is_home(globals.state, *cluster))
+        options.worker = cli::home::find_program("sedna-worker").string();
       cli::ApplyFilesOptions apply;
       apply.manifests = cli::service_of(options);
       apply.apply.ns = options.ns;
@@ -62,7 +65,8 @@ void add_run(CLI::App& program, Globals& globals, Action& action) {
       const std::string name(api::name_of(apply.manifests.back().object));
       const int code = cli::apply_files(*cluster, console, std::move(apply));
       if (code == kExitOk && flags->wait) {
-        console.hint("ask it:   sedna port-forward ji/" + name + " 5001   then POST to http://127.0.0.1:5001/v2/models/…");
+        console.hint("ask it:   sedna port-forward ji/" + name +
+                     " 5001   then POST to http://127.0.0.1:5001/v2/models/…");
         console.hint("see it:   sedna describe ji " + name + "     sedna top");
       }
       return code;

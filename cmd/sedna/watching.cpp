@@ -23,7 +23,8 @@ void add_status(CLI::App& program, Globals& globals, Action& action) {
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* cmd = program.add_subcommand(
-      "status", "Nodes, services and workers on one screen, what is wrong and what to do. Exit code 1 when something is.");
+      "status",
+      "Nodes, services and workers on one screen, what is wrong and what to do. Exit code 1 when something is.");
   add_output(*cmd, flags->output, "wide (every row), json, yaml or jsonpath=TEMPLATE");
   cmd->callback([flags, &globals, &action] {
     action = [flags, &globals] {
@@ -70,14 +71,14 @@ void add_logs(CLI::App& program, Globals& globals, Action& action) {
     std::string since;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App* cmd = program.add_subcommand(
-      "logs",
-      "What workers write.\n\n"
-      "Examples: sedna logs ji/digits            sedna logs -f POD\n"
-      "          sedna logs -p POD               sedna logs deploy/NAME --tail 20");
+  CLI::App* cmd = program.add_subcommand("logs",
+                                         "What workers write.\n\n"
+                                         "Examples: sedna logs ji/digits            sedna logs -f POD\n"
+                                         "          sedna logs -p POD               sedna logs deploy/NAME --tail 20");
   cmd->add_option("what", flags->options.what, "A Pod, deploy/NAME, service/NAME, or a Sedna object as ji/NAME");
   flags->scope.add(*cmd);
-  cmd->add_option("-c,--container", flags->options.container, "The container, where a Pod has several")->type_name("NAME");
+  cmd->add_option("-c,--container", flags->options.container, "The container, where a Pod has several")
+      ->type_name("NAME");
   cmd->add_flag("--all-containers", flags->options.all_containers, "All of them, with their names");
   cmd->add_flag("-f,--follow", flags->options.follow, "Go on with what is written");
   cmd->add_flag("-p,--previous", flags->options.previous, "Of the container before its last restart");

@@ -1,8 +1,9 @@
 """Joint inference on real handwritten digits, from training to a table and a picture. Run it with ``script/demo``.
 
-Trains a small and a big model, calibrates the threshold, starts a cloud worker and an edge worker as two processes,
-streams the test images through the edge (once sending everything, once only the hard ones), and says what the synergy
-was worth. Every figure is computed from what the workers answered.
+Trains a small and a big model, calibrates the threshold, brings up a cloud node and an edge node on this machine, applies
+the service (once with a filter that sends everything, once with one that sends only the hard images), and says what the
+synergy was worth. Every figure is computed from what the workers answered. ``--plain-workers`` does the same with two
+processes and nothing around them.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo" / "joint_inference", help="where everything lands")
     parser.add_argument("--workers", choices=["both", "python", "native"], default="both")
     parser.add_argument("--seed", type=int, default=SEED, help="of the split and the training")
-    parser.add_argument("--service", action="store_true", help="through `sedna up` and `sedna apply`")
+    parser.add_argument("--plain-workers", action="store_true", help="two bare processes instead of a service of a home")
     parser.add_argument("--keep", action="store_true", help="leave home and services running")
     args = parser.parse_args()
 
@@ -172,9 +173,17 @@ def main() -> int:
 
     kinds: list[type[Workers]] = {"python": [PythonWorkers], "native": [NativeWorkers]}.get(
         args.workers, [PythonWorkers, NativeWorkers])
-    if args.service:
+    if not args.plain_workers and (missing := Home.missing()):
+        say(f"\nThis machine cannot run a home as it is ({missing}): the workers run as two bare processes.")
+        args.plain_workers = True
+    if not args.plain_workers:
         with home(args.out / "home", args.keep) as running:
-            outcomes = [run(service_workers(running, kind, args.out), digits) for kind in kinds]
+            outcomes = []
+            for kind in kinds:
+                workers = service_workers(running, kind, args.out)
+                outcomes.append(run(workers, digits))
+                if not args.keep:
+                    workers.stop()
     else:
         outcomes = [run(kind(args.out), digits) for kind in kinds]
     path = args.out / "joint_inference.png"

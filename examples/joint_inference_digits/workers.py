@@ -121,9 +121,6 @@ class Workers:
             say("   … and now only the hard ones")
             return everything, self.run(port, everything=False)
 
-    def stop(self) -> None:
-        """Ends what passes() has left running."""
-
     def run(self, port: int, everything: bool) -> Pass:
         """Streams the test samples through an edge worker; ``everything`` sends each one to the cloud."""
         kind = "cloud_only" if everything else "joint"

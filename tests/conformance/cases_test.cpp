@@ -419,7 +419,7 @@ TEST_P(Conformance, WhatAnOwnerLeavesIsCollected) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, Conformance, ::testing::ValuesIn(home_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& which) { return which.param; });
 
 }  // namespace
 }  // namespace sedna::conformance

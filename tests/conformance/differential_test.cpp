@@ -94,7 +94,7 @@ std::vector<std::string> our_homes() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, Differential, ::testing::ValuesIn(our_homes()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& which) { return which.param; });
 
 TEST(RandomOperations, AreTheSameForTheSameSeed) {
   const auto one = random_operations(7, 50);

@@ -31,6 +31,7 @@ def run_service(it: Home, models: Path, name: str, *args: str) -> None:
              "--filter", "MSP", "--param", "threshold=0.5", *args)
 
 
+# HOME-2.1
 def test_two_nodes_are_ready(running: Home) -> None:
     status = running.json("status")
     assert {(n["name"], n["role"], n["ready"]) for n in status["nodes"]} == {
@@ -39,12 +40,14 @@ def test_two_nodes_are_ready(running: Home) -> None:
     assert "Nothing is wrong" in running.sedna("status")
 
 
+# HOME-2.4
 def test_a_second_up_is_refused(running: Home) -> None:
     done = running.run("up")
     assert done.returncode == 1
     assert "is up already" in done.stderr and "sedna down" in done.stderr
 
 
+# HOME-2.6
 def test_a_service_from_two_files_runs_answers_and_goes(running: Home, models: Path) -> None:
     run_service(running, models, "two-files")
     assert running.running("two-files")
@@ -64,13 +67,14 @@ def test_a_service_from_two_files_runs_answers_and_goes(running: Home, models: P
     running.sedna("delete", "models", "--all")
 
 
+# HOME-2.6
 def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -> None:
     run_service(running, models, "asked")
     with subprocess.Popen([str(SEDNA), "--state", str(running.state), "port-forward", "ji/asked", ":5001"],
-                          stderr=subprocess.PIPE, text=True) as forward:
+                          stdout=subprocess.PIPE, text=True) as forward:
         try:
-            assert forward.stderr is not None
-            port = int(forward.stderr.readline().split("127.0.0.1:")[1].split()[0])
+            assert forward.stdout is not None
+            port = int(forward.stdout.readline().removeprefix("READY 127.0.0.1:"))
 
             def ask() -> dict | None:
                 body = {"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 0, 0]}]}
@@ -80,7 +84,7 @@ def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -
                     with urllib.request.urlopen(request, timeout=10) as answer:
                         return json.load(answer)
                 except OSError:
-                    return None  # the forwarder does not listen yet
+                    return None  # the worker does not listen yet
 
             answer = eventually("the edge worker answers", ask, 20)
             assert isinstance(answer, dict) and answer["outputs"]
@@ -89,16 +93,18 @@ def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -
     running.sedna("delete", "ji,models", "--all")
 
 
+# HOME-1.3
 def test_wrong_documents_say_what_is_wrong(running: Home) -> None:
     done = running.run("apply", "-f", "-", text="apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: x}\n"
                        "spec: {format: 3}\n---\napiVersion: sedna.io/v1alpha1\nkind: Modle\nmetadata: {name: y}\n")
     assert done.returncode == 1
-    assert "spec.url" in done.stderr and "Modle" in done.stderr and "line 6" in done.stderr
+    assert "spec.url" in done.stderr and "Modle" in done.stderr and "line 5" in done.stderr
     assert running.json("get", "models")["items"] == []
     broken = running.run("apply", "-f", "-", text="a: [\n")
     assert broken.returncode == 1 and "line" in broken.stderr
 
 
+# HOME-1.6
 def test_a_worker_that_cannot_run_is_explained(running: Home) -> None:
     running.sedna("apply", "-f", "-", text="""
 apiVersion: v1
@@ -115,6 +121,7 @@ spec:
     running.sedna("delete", "pod", "no-command")
 
 
+# HOME-2.7
 def test_a_backup_brings_the_objects_back(running: Home, tmp_path: Path) -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept}\ndata: {a: b}\n"
     running.sedna("apply", "-f", "-", text=text)

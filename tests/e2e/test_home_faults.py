@@ -29,6 +29,7 @@ def pods(it: Home) -> dict[str, int]:
     return {w["name"]: w["restarts"] for w in it.json("status")["workers"]}
 
 
+# HOME-2.3
 def test_every_daemon_may_be_killed(service: Home) -> None:
     before = pods(service)
     for daemon in ("lc-edge0", "gm", "node-edge0", "apiserver"):
@@ -39,6 +40,7 @@ def test_every_daemon_may_be_killed(service: Home) -> None:
     assert pods(service) == before, "workers were restarted by a daemon's end"
 
 
+# HOME-2.2
 def test_a_killed_supervisor_is_followed_by_the_next(service: Home) -> None:
     before = service.daemons()
     os.kill(supervisor(service), signal.SIGKILL)
@@ -50,6 +52,7 @@ def test_a_killed_supervisor_is_followed_by_the_next(service: Home) -> None:
     assert "supervised by process" in service.sedna("status")
 
 
+# HOME-2.5
 def test_down_leaves_nothing_even_after_a_killed_supervisor(service: Home) -> None:
     os.kill(supervisor(service), signal.SIGKILL)
     service.sedna("down")

@@ -216,7 +216,7 @@ class Context:
         text = cls.get_parameters(f"{algorithm}_PARAMETERS")
         if text:
             try:
-                entries = json.loads(text)
+                entries = json.loads(text) or []  # GlobalManagers write "null" for none
                 if not isinstance(entries, list):
                     raise TypeError("not a list")
                 values = {e["key"]: e.get("value", "") for e in entries if e.get("key")}

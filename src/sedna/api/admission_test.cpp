@@ -47,6 +47,7 @@ spec:
       spec: {containers: [{name: c, image: i}]}
 )";
 
+// RES-2.1
 TEST(Admission, AcceptsAndKeepsPodTemplatesAsWritten) {
   Object o = yaml(kJi);
   const Object before = o;
@@ -59,6 +60,7 @@ TEST(Admission, AcceptsAndKeepsPodTemplatesAsWritten) {
   EXPECT_THAT(validate(kinds::kJointInferenceService, o), IsEmpty());
 }
 
+// RES-2.1
 TEST(Admission, UnknownFieldsArePrunedAndNamed) {
   Object o = yaml(kJi);
   make_object(o, {"spec", "edgeWorker"})["modle"] = "x";
@@ -75,6 +77,7 @@ TEST(Admission, UnknownFieldsArePrunedAndNamed) {
       R"(error: unknown field "metadata.lables", unknown field "spec.edge", unknown field "spec.edgeWorker.modle")");
 }
 
+// RES-2.2
 TEST(Admission, EveryFaultAtOnce) {
   Object o = yaml(kJi);
   make_object(o, {"spec", "edgeWorker"})["model"] = json::object();
@@ -90,6 +93,7 @@ TEST(Admission, EveryFaultAtOnce) {
                   "spec.cloudWorker.template.spec.containers: Required value"));
 }
 
+// RES-2.1
 TEST(Admission, NullsAreAbsent) {
   Object o = yaml(
       "{apiVersion: sedna.io/v1alpha1, kind: Dataset, metadata: {name: d, namespace: ns}, spec: {url: /x, "
@@ -99,6 +103,7 @@ TEST(Admission, NullsAreAbsent) {
               ElementsAre("spec: Required value"));
 }
 
+// RES-2.4
 TEST(Admission, DefaultsAndMinimum) {
   constexpr std::string_view kIl = R"(
 metadata: {name: il, namespace: ns}
@@ -125,6 +130,7 @@ spec:
                           "spec.deploySpec.model.pollPeriodSeconds in body should be greater than or equal to 1"));
 }
 
+// RES-2.2
 TEST(Admission, UpstreamsInvalidSamplesGetErrorsThatHelp) {
   // The multi-edge samples write a list where a text belongs, and leave out the selector.
   constexpr std::string_view kObjectSearch = R"(
@@ -149,6 +155,7 @@ spec:
                           "spec.reidWorkers.selector: Required value"));
 }
 
+// RES-2.3
 TEST(Admission, DecodeFaults) {
   EXPECT_EQ(decode_fault(kinds::kPod, yaml("{spec: {containers: [{name: 5}]}}")),
             "Pod in version \"v1\" cannot be handled as a Pod: json: cannot unmarshal number into Go struct field "
@@ -164,6 +171,7 @@ TEST(Admission, DecodeFaults) {
   EXPECT_TRUE(decode_fault(kinds::kSecret, yaml("{data: {a: '%%'}}")));
 }
 
+// RES-2.2
 TEST(Admission, RulesAreToldWithTheirMessage) {
   Schema* schema = new_schema(Schema::Type::kObject);
   schema->preserve_unknown = true;

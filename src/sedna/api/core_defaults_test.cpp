@@ -22,6 +22,7 @@ void drop_server_parts(Object& o) {
   }
 }
 
+// RES-2.4
 TEST(CoreDefaults, AsRecorded) {
   std::ifstream in(SEDNA_SOURCE_DIR "/tests/compat/vectors/core_defaults.jsonl");
   ASSERT_TRUE(in) << "tests/compat/vectors/core_defaults.jsonl is missing";

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "sedna/api/admission.hpp"
+#include "sedna/api/field_path.hpp"
+#include "sedna/api/quantity.hpp"
 #include "sedna/api/schema.hpp"
 #include "sedna/api/validate_schema.hpp"
 #include "sedna/base/base64.hpp"
@@ -39,36 +41,14 @@ std::string_view json_type(const json::value& v) {
   return type == "integer" ? "number" : type == "boolean" ? "bool" : type;
 }
 
-/// Kubernetes: ^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$
-bool is_quantity(std::string_view t) {
-  std::size_t i = 0;
-  if (i < t.size() && (t[i] == '+' || t[i] == '-')) ++i;
-  std::size_t digits = 0, dots = 0;
-  for (; i < t.size() && ((t[i] >= '0' && t[i] <= '9') || t[i] == '.'); ++i) (t[i] == '.' ? dots : digits) += 1;
-  if (digits == 0 || dots > 1) return false;
-  const std::string_view suffix = t.substr(i);
-  for (const std::string_view known :
-       {"", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"}) {
-    if (suffix == known) return true;
-  }
-  if (suffix.front() != 'e' && suffix.front() != 'E') return false;
-  std::string_view exponent = suffix.substr(1);
-  if (!exponent.empty() && (exponent.front() == '+' || exponent.front() == '-')) exponent.remove_prefix(1);
-  if (exponent.empty()) return false;
-  for (const char c : exponent) {
-    if (c < '0' || c > '9') return false;
-  }
-  return true;
-}
-
 class Decoder {
  public:
   std::optional<std::string> run(const json::value& v, const Schema& schema, const std::string& holder,
-                                 const std::string& path) {
+                                 const FieldPath& path) {
     if (v.is_null()) return std::nullopt;
     switch (schema.type) {
       case Type::kObject:
-        return object(v, schema, holder, path);
+        return v.is_object() ? members(v.get_object(), schema, holder, path) : fault(v, schema, holder, path);
       case Type::kArray:
         return array(v, schema, holder, path);
       case Type::kString:
@@ -88,31 +68,31 @@ class Decoder {
     return std::nullopt;
   }
 
- private:
-  static std::optional<std::string> fault(const json::value& v, const Schema& schema, const std::string& holder,
-                                          const std::string& path) {
-    std::string out = "json: cannot unmarshal ";
-    out.append(json_type(v)).append(" into Go struct field ").append(holder).append(".").append(path);
-    return out.append(" of type ").append(go_type(schema));
-  }
-
-  std::optional<std::string> object(const json::value& v, const Schema& schema, const std::string& holder,
-                                    const std::string& path) {
-    if (!v.is_object()) return fault(v, schema, holder, path);
+  /// Not for a value of another type.
+  std::optional<std::string> members(const json::object& o, const Schema& schema, const std::string& holder,
+                                     const FieldPath& path) {
     const std::string& self = schema.name.empty() ? holder : schema.name;
-    for (const auto& member : v.get_object()) {
+    for (const auto& member : o) {
       const Property* p = schema.find(member.key());
       const Schema* next = p != nullptr ? p->schema : schema.values;
       if (next == nullptr) continue;
-      // Map keys are not part of Go's path.
-      const std::string below = p == nullptr ? path : path.empty() ? p->name : path + "." + p->name;
-      if (auto f = run(member.value(), *next, self, below)) return f;
+      // Map keys and indexes are not part of Go's path.
+      const FieldPath below(path, p == nullptr ? std::string_view() : std::string_view(p->name));
+      if (auto f = run(member.value(), *next, self, p == nullptr ? path : below)) return f;
     }
     return std::nullopt;
   }
 
+ private:
+  static std::optional<std::string> fault(const json::value& v, const Schema& schema, const std::string& holder,
+                                          const FieldPath& path) {
+    std::string out = "json: cannot unmarshal ";
+    out.append(json_type(v)).append(" into Go struct field ").append(holder).append(".").append(path.text());
+    return out.append(" of type ").append(go_type(schema));
+  }
+
   std::optional<std::string> array(const json::value& v, const Schema& schema, const std::string& holder,
-                                   const std::string& path) {
+                                   const FieldPath& path) {
     if (!v.is_array()) return fault(v, schema, holder, path);
     if (schema.items == nullptr) return std::nullopt;
     for (const auto& item : v.get_array()) {
@@ -122,7 +102,7 @@ class Decoder {
   }
 
   static std::optional<std::string> text(const json::value& v, const Schema& schema, const std::string& holder,
-                                         const std::string& path) {
+                                         const FieldPath& path) {
     if (!v.is_string()) return fault(v, schema, holder, path);
     const std::string_view t = v.get_string();
     if (schema.format == "date-time" && !parse_time(t)) {
@@ -143,18 +123,18 @@ class Decoder {
   }
 
   static std::optional<std::string> integer(const json::value& v, const Schema& schema, const std::string& holder,
-                                            const std::string& path) {
+                                            const FieldPath& path) {
     if (!v.is_number()) return fault(v, schema, holder, path);
     const bool narrow = schema.format == "int32";
     if (!v.is_int64() || (narrow && v.get_int64() != static_cast<std::int32_t>(v.get_int64()))) {
       std::string out = "json: cannot unmarshal number " + json::write(v) + " into Go struct field ";
-      return out.append(holder).append(".").append(path).append(" of type ").append(go_type(schema));
+      return out.append(holder).append(".").append(path.text()).append(" of type ").append(go_type(schema));
     }
     return std::nullopt;
   }
 
   static std::optional<std::string> quantity(const json::value& v) {
-    if (v.is_number() || (v.is_string() && is_quantity(v.get_string()))) return std::nullopt;
+    if (Quantity::from_json(v)) return std::nullopt;
     if (v.is_string()) {
       return std::string(
           "quantities must match the regular expression "
@@ -170,15 +150,16 @@ std::optional<std::string> decode_fault(const Kind& kind, const Object& object) 
   const Schema& schema = schema_of(kind);
   std::optional<std::string> fault;
   Decoder decoder;
+  const FieldPath root;
   if (kind.category == "sedna") {
     // Custom resources are free in form here, but for metadata; the rest is validated by schema.
     if (const auto* metadata = object.if_contains("metadata")) {
+      const FieldPath below(root, "metadata");
       const bool object_or_null = metadata->is_object() || metadata->is_null();
-      fault = decoder.run(*metadata, *schema.find("metadata")->schema, "ObjectMeta",
-                          object_or_null ? std::string() : std::string("metadata"));
+      fault = decoder.run(*metadata, *schema.find("metadata")->schema, "ObjectMeta", object_or_null ? root : below);
     }
   } else {
-    fault = decoder.run(object, schema, std::string(kind.kind), {});
+    fault = decoder.members(object, schema, std::string(kind.kind), root);
   }
   if (!fault) return std::nullopt;
   std::string out(kind.kind);

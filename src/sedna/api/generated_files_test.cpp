@@ -44,12 +44,14 @@ std::string sample_of(const Kind& kind) {
   return read_file(kRoot + "/docs/reference/samples/" + std::string(kind.singular) + ".yaml").value_or("");
 }
 
+// RES-1.4
 TEST(GeneratedFiles, CrdsAreCurrent) {
   for (const Kind* kind : sedna_kinds()) {
     check("/deploy/crds/sedna.io_" + std::string(kind->plural) + ".yaml", crd_file(*kind));
   }
 }
 
+// RES-1.4
 TEST(GeneratedFiles, ReferenceIsCurrent) {
   for (const Kind* kind : sedna_kinds()) {
     check("/docs/reference/" + std::string(kind->singular) + ".md", reference_page(*kind, sample_of(*kind)));
@@ -57,6 +59,7 @@ TEST(GeneratedFiles, ReferenceIsCurrent) {
   check("/docs/reference/README.md", reference_index());
 }
 
+// RES-1.4
 TEST(GeneratedFiles, CrdsFitClientSideApply) {
   // kubectl keeps the whole file in an annotation; all annotations together may be 256 KiB.
   for (const Kind* kind : sedna_kinds()) {
@@ -64,6 +67,7 @@ TEST(GeneratedFiles, CrdsFitClientSideApply) {
   }
 }
 
+// RES-1.4
 TEST(GeneratedFiles, SamplesAreValid) {
   for (const Kind* kind : sedna_kinds()) {
     const auto documents = json::parse_yaml(sample_of(*kind));

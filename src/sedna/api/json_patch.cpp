@@ -11,7 +11,9 @@ namespace sedna::api {
 
 namespace {
 
-constexpr std::size_t kMaxOperations = 10'000;  // as Kubernetes
+// As kube-apiserver: operations of a patch, and bytes that all its copies may add.
+constexpr std::size_t kMaxOperations = 10'000;
+constexpr std::size_t kMaxCopied = std::size_t{3} << 20;
 
 using Pointer = std::vector<std::string>;
 
@@ -162,10 +164,17 @@ Result<Operation> read_operation(const json::value& entry, const std::string& wh
   return out;
 }
 
-Fault move_or_copy(json::value& root, const Operation& o) {
+Fault move_or_copy(json::value& root, const Operation& o, std::size_t& copied) {
   const json::value* source = locate(root, o.from, o.from.size());
   if (source == nullptr) return missing(o.op, o.from_text);
-  if (o.op == "copy") return add(root, o.path, o.path_text, json::value(*source));
+  if (o.op == "copy") {
+    copied += json::write(*source).size();
+    if (copied > kMaxCopied) {
+      return "Unable to complete the copy, the accumulated size increase of copy is " + std::to_string(copied) +
+             ", exceeding the limit " + std::to_string(kMaxCopied);
+    }
+    return add(root, o.path, o.path_text, json::value(*source));
+  }
   const bool into_itself = o.path.size() > o.from.size() && std::equal(o.from.begin(), o.from.end(), o.path.begin());
   if (into_itself) return "move operation does not apply: " + quoted(o.from_text) + " can't be moved into itself";
   json::value v = *source;
@@ -174,10 +183,10 @@ Fault move_or_copy(json::value& root, const Operation& o) {
   return add(root, o.path, o.path_text, std::move(v));
 }
 
-Fault run(json::value& root, const Operation& o) {
+Fault run(json::value& root, const Operation& o, std::size_t& copied) {
   if (o.op == "add") return add(root, o.path, o.path_text, *o.value);
   if (o.op == "remove") return remove(root, o.path, o.path_text);
-  if (o.op == "move" || o.op == "copy") return move_or_copy(root, o);
+  if (o.op == "move" || o.op == "copy") return move_or_copy(root, o, copied);
   json::value* target = locate(root, o.path, o.path.size());
   if (target == nullptr) return missing(o.op, o.path_text);
   if (o.op == "replace") {
@@ -199,11 +208,12 @@ Result<json::value> apply_json_patch(const json::value& target, const json::valu
                                                     std::to_string(list.size()));
   }
   json::value out = target;
+  std::size_t copied = 0;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const std::string where = "[" + std::to_string(i) + "]";
     const auto operation = read_operation(list[i], where);
     if (!operation) return operation.error();
-    if (auto fault = run(out, *operation)) return Error(ErrorCode::kInvalidArgument, *fault, where);
+    if (auto fault = run(out, *operation, copied)) return Error(ErrorCode::kInvalidArgument, *fault, where);
   }
   return out;
 }

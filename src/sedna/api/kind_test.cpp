@@ -7,6 +7,7 @@
 namespace sedna::api {
 namespace {
 
+// RES-1.1
 TEST(Kind, PathsAreKubernetes) {
   EXPECT_EQ(kinds::kDataset.path("default"), "/apis/sedna.io/v1alpha1/namespaces/default/datasets");
   EXPECT_EQ(kinds::kDataset.path(), "/apis/sedna.io/v1alpha1/datasets");
@@ -15,6 +16,7 @@ TEST(Kind, PathsAreKubernetes) {
   EXPECT_EQ(kinds::kDeployment.path("d", "x", "scale"), "/apis/apps/v1/namespaces/d/deployments/x/scale");
 }
 
+// RES-1.1
 TEST(Kind, FoundByGroupKindAndResource) {
   for (const Kind* k : all_kinds()) {
     EXPECT_EQ(find_kind(k->api_version(), k->kind), k);
@@ -25,6 +27,7 @@ TEST(Kind, FoundByGroupKindAndResource) {
   EXPECT_EQ(find_kind("v1", "Deployment"), nullptr);
 }
 
+// RES-1.1
 TEST(Kind, FoundByWhatAPersonTypes) {
   EXPECT_EQ(find_kind_by_word("ji"), &kinds::kJointInferenceService);
   EXPECT_EQ(find_kind_by_word("JointInferenceService"), &kinds::kJointInferenceService);
@@ -39,6 +42,7 @@ TEST(Kind, FoundByWhatAPersonTypes) {
   EXPECT_EQ(find_kind_by_word(""), nullptr);
 }
 
+// RES-1.1
 TEST(Kind, NoTwoKindsShareAName) {
   std::set<std::string> words;
   for (const Kind* k : all_kinds()) {

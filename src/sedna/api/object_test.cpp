@@ -11,6 +11,7 @@ Object parse(std::string_view text) {
   return json::parse(text).value().get_object();
 }
 
+// RES-1.2
 TEST(Object, MetadataAccess) {
   const Object o = parse(R"({"apiVersion":"sedna.io/v1alpha1","kind":"Dataset","metadata":{"name":"d","namespace":"n",
       "uid":"u","resourceVersion":"7","generation":3,"labels":{"a":"b"},"annotations":{"c":""}},"spec":{"x":[1]}})");
@@ -29,6 +30,7 @@ TEST(Object, MetadataAccess) {
   EXPECT_EQ(object_at(o, {"spec", "x"}), nullptr);
 }
 
+// RES-1.2
 TEST(Object, WrongShapesAreAbsent) {
   const Object o = parse(R"({"metadata":[],"kind":3,"spec":null})");
   EXPECT_EQ(name_of(o), "");
@@ -46,6 +48,7 @@ TEST(Object, MakeObjectBuildsThePathAndRefusesAnotherShape) {
   EXPECT_THROW(make_object(o, {"text", "x"}), Error);
 }
 
+// RES-1.2
 TEST(Object, Owners) {
   Object owner = new_object(kinds::kJointInferenceService, "default", "ji");
   make_object(owner, {"metadata"})["uid"] = "u1";
@@ -59,6 +62,7 @@ TEST(Object, Owners) {
   EXPECT_EQ(controller_of(owner), std::nullopt);
 }
 
+// RES-1.2
 TEST(Object, Keys) {
   EXPECT_EQ(split_key("a/b"), (std::pair<std::string, std::string>{"a", "b"}));
   EXPECT_EQ(split_key("node0"), (std::pair<std::string, std::string>{"", "node0"}));
@@ -66,6 +70,7 @@ TEST(Object, Keys) {
   EXPECT_EQ(namespace_of(new_object(kinds::kNode, "default", "n")), "") << "nodes have no namespace";
 }
 
+// RES-1.2
 TEST(Time, RoundTripAndZones) {
   const auto t = parse_time("2026-01-31T13:05:59Z");
   ASSERT_TRUE(t);

@@ -12,6 +12,7 @@ json::value parse(std::string_view text) {
   return json::parse(text).value();
 }
 
+// RES-3.2
 TEST(MergePatch, VectorsOfRfc7386AppendixA) {
   const char* cases[][3] = {{R"({"a":"b"})", R"({"a":"c"})", R"({"a":"c"})"},
                             {R"({"a":"b"})", R"({"b":"c"})", R"({"a":"b","b":"c"})"},
@@ -35,6 +36,7 @@ TEST(MergePatch, VectorsOfRfc7386AppendixA) {
   }
 }
 
+// RES-3.2
 TEST(MergePatch, MadeAndApplied) {
   const auto from = parse(R"({"a":1,"b":{"c":[1],"d":2},"e":{"f":1}})");
   const auto to = parse(R"({"a":2,"b":{"c":[1,2]},"g":{}})");
@@ -44,6 +46,7 @@ TEST(MergePatch, MadeAndApplied) {
   EXPECT_EQ(make_merge_patch(to, to), parse("{}"));
 }
 
+// RES-3.3
 TEST(MergePatch, ThreeWayKeepsWhatOthersSet) {
   const auto last = parse(R"({"spec":{"a":1,"gone":1},"metadata":{"labels":{"x":"1","y":"2"}}})");
   const auto wanted = parse(R"({"spec":{"a":2},"metadata":{"labels":{"x":"1"}}})");
@@ -60,6 +63,7 @@ std::string json_patch(std::string_view doc, std::string_view patch) {
   return r ? json::write(*r) : "error";
 }
 
+// RES-3.2
 TEST(JsonPatch, VectorsOfRfc6902AppendixA) {
   const char* cases[][3] = {
       {R"({"foo":"bar"})", R"([{"op":"add","path":"/baz","value":"qux"}])", R"({"foo":"bar","baz":"qux"})"},
@@ -89,6 +93,7 @@ TEST(JsonPatch, VectorsOfRfc6902AppendixA) {
   for (const auto& c : cases) EXPECT_EQ(json_patch(c[0], c[1]), c[2]) << c[1];
 }
 
+// RES-3.2
 TEST(JsonPatch, Faults) {
   for (const char* bad : {R"({"op":"add"})", R"([{"op":"add","path":"/a"}])", R"([{"op":"jump","path":"/a"}])",
                           R"([{"op":"remove","path":"/x"}])", R"([{"op":"remove","path":""}])",
@@ -103,6 +108,16 @@ TEST(JsonPatch, Faults) {
   EXPECT_EQ(r.error().subject(), "[1]");
 }
 
+// RES-3.2
+TEST(JsonPatch, CopiesOfCopiesAreBounded) {
+  std::string patch = "[";
+  for (int i = 0; i < 60; ++i) patch += R"({"op":"copy","from":"","path":"/)" + std::to_string(i) + R"("},)";
+  patch.back() = ']';
+  const auto r = apply_json_patch(parse(R"({"a":"text"})"), parse(patch));
+  ASSERT_FALSE(r);
+  EXPECT_NE(r.error().message().find("exceeding the limit 3145728"), std::string::npos) << r.error().message();
+}
+
 json::value strategic(std::string_view target, std::string_view patch, const Kind& kind = kinds::kDeployment) {
   return apply_strategic_merge_patch(parse(target), parse(patch), schema_of(kind)).value();
 }
@@ -111,6 +126,7 @@ constexpr std::string_view kDeployment = R"({"spec":{"strategy":{"type":"Rolling
   "template":{"spec":{"containers":[{"name":"a","image":"1","env":[{"name":"X","value":"1"}],"args":["p","q"]},
   {"name":"b","image":"2"}]}}}})";
 
+// RES-3.4
 TEST(StrategicMergePatch, ListsMergeByKey) {
   const auto out = strategic(kDeployment, R"({"spec":{"template":{"spec":{"containers":[
       {"name":"b","image":"3"},{"name":"c","image":"4"},{"name":"a","env":[{"name":"Y","value":"2"}],"args":["r"]}]}}}})");
@@ -119,6 +135,7 @@ TEST(StrategicMergePatch, ListsMergeByKey) {
                 "env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}],"args":["r"]}])"));
 }
 
+// RES-3.4
 TEST(StrategicMergePatch, Directives) {
   auto out = strategic(kDeployment, R"({"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"},
       "template":{"spec":{"$setElementOrder/containers":[{"name":"b"},{"name":"a"}],
@@ -138,11 +155,14 @@ TEST(StrategicMergePatch, Directives) {
   EXPECT_EQ(out, parse(R"({"metadata":{"finalizers":["c","b"],"labels":{"y":"2"}}})"));
 }
 
+// RES-3.4
 TEST(StrategicMergePatch, Faults) {
   const auto& schema = schema_of(kinds::kDeployment);
-  for (const char* bad :
-       {"[]", R"({"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}})", R"({"spec":{"$patch":"explode"}})",
-        R"({"spec":{"$nonsense":1}})", R"({"spec":{"strategy":{"$retainKeys":["a"],"type":"x"}}})"}) {
+  for (
+      const char* bad :
+      {"[]", R"({"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}})", R"({"spec":{"$patch":"explode"}})",
+       R"({"spec":{"$nonsense":1}})", R"({"spec":{"strategy":{"$retainKeys":["a"],"type":"x"}}})",
+       R"({"spec":{"template":{"spec":{"$setElementOrder/containers":[{"name":"b"}],"containers":[{"name":"a"}]}}}})"}) {
     EXPECT_FALSE(apply_strategic_merge_patch(parse(kDeployment), parse(bad), schema)) << bad;
   }
 }

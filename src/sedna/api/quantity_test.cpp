@@ -10,6 +10,7 @@ std::string canonical(std::string_view text) {
   return q ? q->canonical() : "none";
 }
 
+// RES-2.5
 TEST(Quantity, Canonical) {
   const std::pair<const char*, const char*> cases[] = {
       {"1", "1"},         {"1000m", "1"},      {"0.5", "500m"},  {"1500m", "1500m"}, {"64Mi", "64Mi"},
@@ -22,6 +23,7 @@ TEST(Quantity, Canonical) {
   for (const auto& [text, wanted] : cases) EXPECT_EQ(canonical(text), wanted) << text;
 }
 
+// RES-2.5
 TEST(Quantity, Numbers) {
   EXPECT_EQ(Quantity::parse("64Mi")->value(), 64 << 20);
   EXPECT_EQ(Quantity::parse("100m")->milli_value(), 100);

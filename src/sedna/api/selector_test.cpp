@@ -14,6 +14,7 @@ bool matches(std::string_view selector, std::string_view text) {
   return LabelSelector::parse(selector).value().matches_labels(&l);
 }
 
+// RES-3.1
 TEST(LabelSelector, Matches) {
   const char* pod = R"({"app":"ji","tier":"edge","n":"7"})";
   for (const char* yes :
@@ -29,6 +30,7 @@ TEST(LabelSelector, Matches) {
   EXPECT_TRUE(matches("in in (in,notin)", R"({"in":"notin"})")) << "words are keywords only between key and values";
 }
 
+// RES-3.1
 TEST(LabelSelector, Faults) {
   for (const char* bad : {"=", "a=b=c", "a in b", "a in (b", "a,", ",a", "a b", "-a=b", "a=-b", "a>x", "a in (b c)",
                           "!", "a=b,,c", "/a=b", "(a)"}) {
@@ -39,12 +41,14 @@ TEST(LabelSelector, Faults) {
   }
 }
 
+// RES-3.1
 TEST(LabelSelector, PrintsAndReadsBack) {
   for (const char* text : {"a=b,!c,d in (e,f),g notin (h),i!=j,k", "x.io/y=z", "n>5,m<6"}) {
     EXPECT_EQ(LabelSelector::parse(text).value().to_string(), text);
   }
 }
 
+// RES-3.1
 TEST(LabelSelector, FromObjects) {
   const auto s = LabelSelector::from_json(labels(R"({"matchLabels":{"a":"b"},"matchExpressions":[
       {"key":"c","operator":"In","values":["d"]},{"key":"e","operator":"DoesNotExist"}]})"));
@@ -61,6 +65,7 @@ TEST(LabelSelector, FromObjects) {
   EXPECT_EQ(bad.error().subject(), "matchExpressions[0].values");
 }
 
+// RES-3.1
 TEST(FieldSelector, Matches) {
   const Object pod = labels(R"({"metadata":{"name":"p","namespace":"n"},"spec":{"nodeName":"edge0"},
       "status":{"phase":"Running"}})");
@@ -83,6 +88,7 @@ TEST(FieldSelector, BooleansAndEvents) {
   EXPECT_TRUE(FieldSelector::parse("source=gm,involvedObject.name=x").value().matches(event));
 }
 
+// RES-3.1
 TEST(FieldSelector, SaysWhatIsUnsupported) {
   const auto s = FieldSelector::parse("spec.url=x").value();
   EXPECT_EQ(s.unsupported_for(kinds::kDataset), "field label not supported: spec.url");

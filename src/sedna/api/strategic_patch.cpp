@@ -79,6 +79,19 @@ json::array interleave(const json::array& server_only, const json::array& patche
   return out;
 }
 
+/// What the patch holds must stand in $setElementOrder, in the same order.
+void check_order(const json::array& wanted, const json::array& order, const std::string& key) {
+  std::size_t next = 0;
+  for (const auto& item : wanted) {
+    const auto at = position(order, item, key);
+    if (!at || *at < next) {
+      throw Fault{"The order in patch list:\n" + json::write(wanted) + "\n doesn't match $setElementOrder list:\n" +
+                  json::write(order) + "\n"};
+    }
+    next = *at;
+  }
+}
+
 json::value merge_value(const json::value* target, const json::value& patch, const Schema* schema);
 
 json::value merge_object(const json::object* target, const json::object& patch, const Schema* schema);
@@ -98,12 +111,7 @@ json::array merge_list(const json::array& target, const json::array& patch, cons
     const auto* object = item.if_object();
     const std::string_view what = object == nullptr ? std::string_view() : directive(*object);
     if (what == "replace") {
-      replace = true;
-      if (object->size() > 1) {
-        json::object rest = *object;
-        rest.erase("$patch");
-        wanted.push_back(std::move(rest));
-      }
+      replace = true;  // what else stands beside the directive is passed over, as Kubernetes does
     } else if (what == "delete") {
       if (!object->contains(key)) throw Fault{"delete patch type with no merge key defined"};
       json::array kept;
@@ -119,6 +127,7 @@ json::array merge_list(const json::array& target, const json::array& patch, cons
     }
   }
   if (replace) return wanted;
+  if (order != nullptr) check_order(wanted, *order, key);
   for (const auto& item : wanted) {
     const auto at = position(merged, item, key);
     if (!at) {

@@ -19,6 +19,7 @@ json::object yaml(std::string_view text) {
   return json::parse_yaml_one(text).value().get_object();
 }
 
+// RES-1.3
 TEST(Typed, ReadsAService) {
   const auto o = yaml(R"(
 spec:
@@ -46,6 +47,7 @@ status:
   EXPECT_TRUE(encode(*ji).at("spec") == o.at("spec")) << json::write(encode(*ji).at("spec"));
 }
 
+// RES-1.3
 TEST(Typed, WrongTypesNameTheirPath) {
   const auto ji = decode<JointInferenceService>(yaml("spec: {edgeWorker: {model: {name: 5}}}"));
   ASSERT_FALSE(ji);
@@ -58,6 +60,7 @@ TEST(Typed, WrongTypesNameTheirPath) {
   ASSERT_FALSE(hpa);
 }
 
+// RES-1.3
 TEST(Typed, AbsentAndNullKeepTheDefault) {
   const auto il =
       decode<IncrementalLearningJob>(yaml("spec: {deploySpec: {model: {name: m, hotUpdateEnabled: null}}}"));
@@ -67,6 +70,7 @@ TEST(Typed, AbsentAndNullKeepTheDefault) {
   EXPECT_FALSE(il->status);
 }
 
+// RES-1.3
 TEST(Typed, StatusesAreWrittenAsGoDoes) {
   DatasetStatus dataset;
   dataset.number_of_samples = 0;
@@ -79,6 +83,7 @@ TEST(Typed, StatusesAreWrittenAsGoDoes) {
   EXPECT_EQ(json::write(encode(fl)), R"({"active":2})");
 }
 
+// RES-1.3
 TEST(Typed, InlinedSpecs) {
   const auto fe = decode<FeatureExtractionService>(
       yaml("spec: {replicas: 2, kafkaSupport: true, model: {name: m}, selector: {matchLabels: {a: b}}, template: {}}"));

@@ -1,5 +1,5 @@
-// What we say of faulty objects, compared with what a real kube-apiserver was recorded to say (tools/record_validation.py):
-// the same causes and the same message.
+// What we say of faulty objects, compared with what a real kube-apiserver was recorded to say
+// (tools/record_validation.py): the same causes and the same message.
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -24,6 +24,7 @@ std::string answer(Object object, json::array& causes) {
   return errors.empty() ? std::string() : invalid_message(*kind, name_of(object), errors);
 }
 
+// RES-2.2, RES-2.3
 TEST(Validation, AsRecorded) {
   std::ifstream in(SEDNA_SOURCE_DIR "/tests/compat/vectors/validation.jsonl");
   ASSERT_TRUE(in) << "tests/compat/vectors/validation.jsonl is missing";

@@ -101,8 +101,16 @@ void Daemon::start() {
                                  "kubernetes.default.svc"};
   hosts.insert(hosts.end(), impl.options.binds.begin(), impl.options.binds.end());
   impl.folder.issue_server_certificate(hosts);
-  impl.servers.push_back(impl.listen("127.0.0.1", impl.wanted_port(), impl.options.listen_fd));
-  impl.servers.front()->start();
+  const std::uint16_t wanted = impl.wanted_port();
+  impl.servers.push_back(impl.listen("127.0.0.1", wanted, impl.options.listen_fd));
+  try {
+    impl.servers.front()->start();
+  } catch (const Error& error) {
+    // Only the port used last time, which nobody asked for: another one does as well.
+    if (impl.options.port != 0 || wanted == 0 || error.code() != ErrorCode::kUnavailable) throw;
+    impl.servers.front() = impl.listen("127.0.0.1", 0, -1);
+    impl.servers.front()->start();
+  }
   const std::uint16_t port = impl.servers.front()->port();
   for (const std::string& host : impl.options.binds) {
     impl.servers.push_back(impl.listen(host, port, -1));

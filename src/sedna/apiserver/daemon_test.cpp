@@ -231,6 +231,7 @@ TEST_F(DaemonTest, WhatIsNotHereIsSaidClearly) {
   EXPECT_THAT(get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").message(), HasSubstr("built in"));
   EXPECT_THAT(get("/apis/rbac.authorization.k8s.io/v1/roles").message(), HasSubstr("fixed roles"));
   EXPECT_THAT(ask("POST", std::string(kPods) + "/p/exec").message(), HasSubstr("exec is not available"));
+  EXPECT_THAT(get("/apis/apps/v1/namespaces/default/replicasets?labelSelector=a").message(), HasSubstr("own their Pods"));
   make_map("c");
   const Answer orphan = ask("DELETE", std::string(kMaps) + "/c?propagationPolicy=Orphan");
   EXPECT_EQ(orphan.status, 400);
@@ -292,6 +293,27 @@ TEST_F(DaemonTest, NewTokensCountAtOnceAndTheStateSurvivesARestart) {
   second.state = state.string();
   metrics::Registry other;
   EXPECT_THROW(Daemon(second, other), Error);
+}
+
+TEST_F(DaemonTest, APortThatWasTakenMeanwhileIsReplacedUnlessItWasAskedFor) {
+  const std::string url = daemon->url();
+  const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  daemon.reset();
+  metrics::Registry other;
+  serve::ServerOptions squatter;
+  squatter.port = port;
+  serve::Server taken(squatter, other);
+  taken.start();
+  start();
+  EXPECT_NE(daemon->url(), url);
+  EXPECT_EQ(get(kMaps).status, 200);
+  daemon.reset();
+  DaemonOptions asked;
+  asked.state = state.string();
+  asked.port = port;
+  metrics::Registry mine;
+  Daemon insists(asked, mine);
+  EXPECT_THROW(insists.start(), Error);
 }
 
 TEST_F(DaemonTest, TheKubernetesClientWatchesAndDrainEndsTheWatch) {

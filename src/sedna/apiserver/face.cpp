@@ -27,19 +27,25 @@ std::optional<store::Status> known_absence(std::string_view path) {
   struct Absence {
     std::string_view part, why;
   };
-  static constexpr std::array<Absence, 5> kAbsences{{
+  static constexpr std::array<Absence, 6> kAbsences{{
       {"/apis/apiextensions.k8s.io", "the embedded API server has a fixed set of kinds: CustomResourceDefinitions are "
                                      "not available (the Sedna kinds are built in)"},
       {"/apis/rbac.authorization.k8s.io",
        "the embedded API server has fixed roles (admin, controller, node, worker, viewer): RBAC objects are not "
        "available"},
+      {"/apis/apps/v1/namespaces/*/replicasets",
+       "ReplicaSets are not available on the embedded API server: Deployments own their Pods directly, and a rollout is "
+       "undone by applying the manifest of before"},
       {"/exec", "exec is not available on the embedded API server"},
       {"/attach", "attach is not available on the embedded API server"},
       {"/portforward", "port-forward is not available on the embedded API server: use sedna port-forward"},
   }};
   for (const Absence& absence : kAbsences) {
+    const std::size_t star = absence.part.find('*');
+    const bool within = star != std::string_view::npos && path.starts_with(absence.part.substr(0, star)) &&
+                        path.find(absence.part.substr(star + 1)) != std::string_view::npos;
     const bool group = absence.part.starts_with("/apis");
-    if (group ? path.starts_with(absence.part) : path.starts_with("/api/") && path.ends_with(absence.part)) {
+    if (within || (group ? path.starts_with(absence.part) : path.starts_with("/api/") && path.ends_with(absence.part))) {
       store::Status status = statuses::no_such_path();
       status.message = absence.why;
       return status;
@@ -55,7 +61,7 @@ std::string_view path_of(const serve::Request& request) {
 }  // namespace
 
 Face::Face(store::embedded::Engine& engine, metrics::Registry& registry, FaceOptions options)
-    : engine_(engine), registry_(registry), options_(std::move(options)), resources_(engine),
+    : engine_(engine), figures_(registry), options_(std::move(options)), resources_(engine),
       proxy_(engine, options_.node_token), disk_([&registry] {
         serve::OffloadOptions pool;
         pool.name = "backup";
@@ -107,7 +113,8 @@ net::Task<Response> Face::answer(serve::Request& request) {
 
 net::Task<Response> Face::dispatch(serve::Request& request, RequestInfo info) {
   const auto since = SteadyClock::now();
-  const RequestInfo about = info;
+  const Kind& kind = *info.kind;
+  const Verb verb = info.verb;
   Response response;
   if (auto refused = check_access(request.identity, info, engine_)) {
     response = status_response(*refused);
@@ -118,7 +125,7 @@ net::Task<Response> Face::dispatch(serve::Request& request, RequestInfo info) {
   } else {
     response = co_await resources_.handle(request, std::move(info));
   }
-  count(about, response.status, since);
+  figures_.count(kind, verb, response.status, SteadyClock::now() - since);
   co_return response;
 }
 
@@ -136,18 +143,6 @@ net::Task<Response> Face::backup(serve::Request& request) {
   ::unlink(path.c_str());
   log::info("a backup was made", {{"by", request.identity.name}});
   co_return response;
-}
-
-void Face::count(const RequestInfo& info, int status, SteadyClock::time_point since) {
-  const metrics::Labels labels{{"verb", std::string(verb_name(info.verb))}, {"resource", std::string(info.kind->plural)}};
-  metrics::Labels with_code = labels;
-  with_code.emplace_back("code", std::to_string(status));
-  registry_.counter("sedna_apiserver_requests_total", "Requests about objects.", with_code).add();
-  if (info.verb == Verb::kWatch) return;
-  registry_
-      .histogram("sedna_apiserver_request_seconds", "From a request about objects to its answer.",
-                 {{"verb", std::string(verb_name(info.verb))}})
-      .observe(std::chrono::duration<double>(SteadyClock::now() - since).count());
 }
 
 }  // namespace sedna::apiserver

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sedna/apiserver/pod_proxy.hpp"
+#include "sedna/apiserver/request_figures.hpp"
 #include "sedna/apiserver/resources.hpp"
 #include "sedna/base/metrics.hpp"
 #include "sedna/serve/offload.hpp"
@@ -34,10 +35,9 @@ class Face {
   net::Task<serve::Response> answer(serve::Request& request);
   net::Task<serve::Response> dispatch(serve::Request& request, RequestInfo info);
   net::Task<serve::Response> backup(serve::Request& request);
-  void count(const RequestInfo& info, int status, SteadyClock::time_point since);
 
   store::embedded::Engine& engine_;
-  metrics::Registry& registry_;
+  RequestFigures figures_;
   const FaceOptions options_;
   Resources resources_;
   PodProxy proxy_;

@@ -14,9 +14,9 @@ namespace sedna::cli {
 inline constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What is to be sent so that `current` (the server's) becomes `modified` (the file's): what differs is set, what
-/// `original` (last applied; may be empty) had and `modified` no longer has is removed, what others set stays. RFC 7386;
-/// an empty object when there is nothing to do. A list is replaced whole, but not for fields that the server added
-/// within its elements.
+/// `original` (last applied; may be empty) had and `modified` no longer has is removed, what others set stays. RFC
+/// 7386; an empty object when there is nothing to do. A list is replaced whole, but not for fields that the server
+/// added within its elements.
 json::object three_way_merge_patch(const json::object& original, const json::object& modified,
                                    const json::object& current);
 
@@ -25,8 +25,8 @@ std::string last_applied_text(const api::Object& document);
 
 struct ApplyOptions {
   ApplyOptions() {}
-  std::string ns;                ///< for documents that name none
-  bool ns_given = false;         ///< by -n: documents must not name another
+  std::string ns;         ///< for documents that name none
+  bool ns_given = false;  ///< by -n: documents must not name another
   enum class DryRun : std::uint8_t { kNone, kClient, kServer } dry_run = DryRun::kNone;
   store::FieldValidation field_validation = store::FieldValidation::kStrict;
 };

@@ -61,8 +61,9 @@ int wait_running(Cluster& cluster, Console& console, const std::vector<ApplyResu
       if (object) {
         const ServiceSummary s = summarise_service(*it->first, *object);
         if (s.healthy) {
-          console.err_line(name + " is " + s.state + " after " +
-                           human_duration(std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - begin)));
+          console.err_line(
+              name + " is " + s.state + " after " +
+              human_duration(std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - begin)));
           it = left.erase(it);
           continue;
         }
@@ -118,7 +119,8 @@ int apply_files(Cluster& cluster, Console& console, ApplyFilesOptions options) {
     }
     for (const auto& warning : result->warnings) console.warn(manifest.source + ": " + warning);
     if (options.output.is_table()) {
-      const api::Kind* kind = resolve_kind(cluster, api::api_version_of(manifest.object), api::kind_of(manifest.object));
+      const api::Kind* kind =
+          resolve_kind(cluster, api::api_version_of(manifest.object), api::kind_of(manifest.object));
       const std::string_view word = word_of(result->applied);
       const Style style = result->applied == Applied::kUnchanged ? Style::kDim : Style::kGood;
       using DryRun = ApplyOptions::DryRun;

@@ -8,12 +8,15 @@
 namespace sedna::cli {
 namespace {
 
-json::object object(std::string_view text) { return json::parse(text).value().as_object(); }
+json::object object(std::string_view text) {
+  return json::parse(text).value().as_object();
+}
 
 json::object patch(std::string_view original, std::string_view modified, std::string_view current) {
   return three_way_merge_patch(object(original), object(modified), object(current));
 }
 
+// HOME-1.2
 TEST(ThreeWayPatch, SetsRemovesAndLeavesAlone) {
   EXPECT_EQ(patch("{}", R"({"a":1})", R"({"a":1,"others":2})"), object("{}"));
   EXPECT_EQ(patch("{}", R"({"a":2})", R"({"a":1})"), object(R"({"a":2})"));
@@ -23,11 +26,13 @@ TEST(ThreeWayPatch, SetsRemovesAndLeavesAlone) {
   EXPECT_EQ(patch(R"({"b":1})", R"({})", R"({})"), object("{}"));  // gone already
 }
 
+// HOME-1.2
 TEST(ThreeWayPatch, ListsAreReplacedWhole) {
   EXPECT_EQ(patch("{}", R"({"l":[1,2]})", R"({"l":[1]})"), object(R"({"l":[1,2]})"));
   EXPECT_EQ(patch("{}", R"({"l":[1,2]})", R"({"l":[1,2]})"), object("{}"));
 }
 
+// HOME-1.2
 TEST(ThreeWayPatch, WhatTheServerAddedInAListIsNoChange) {
   const char* mine = R"({"ports":[{"port":80}]})";
   const char* defaulted = R"({"ports":[{"port":80,"protocol":"TCP"}]})";
@@ -38,17 +43,19 @@ TEST(ThreeWayPatch, WhatTheServerAddedInAListIsNoChange) {
             object(mine));
 }
 
+// HOME-1.2
 TEST(ThreeWayPatch, NumbersOfAnotherTypeAreTheSame) {
   EXPECT_EQ(patch("{}", R"({"a":1.0})", R"({"a":1})"), object("{}"));
 }
 
+// HOME-1.1
 TEST(LastApplied, IsWhatKubectlWrites) {
-  EXPECT_EQ(last_applied_text(object(
-                R"({"kind":"Model","apiVersion":"sedna.io/v1alpha1","spec":{"url":"/x","format":"pb"},)"
-                R"("metadata":{"name":"m","namespace":"default"}})")),
-            R"({"apiVersion":"sedna.io/v1alpha1","kind":"Model","metadata":{"annotations":{},"name":"m",)"
-            R"("namespace":"default"},"spec":{"format":"pb","url":"/x"}})"
-            "\n");
+  EXPECT_EQ(
+      last_applied_text(object(R"({"kind":"Model","apiVersion":"sedna.io/v1alpha1","spec":{"url":"/x","format":"pb"},)"
+                               R"("metadata":{"name":"m","namespace":"default"}})")),
+      R"({"apiVersion":"sedna.io/v1alpha1","kind":"Model","metadata":{"annotations":{},"name":"m",)"
+      R"("namespace":"default"},"spec":{"format":"pb","url":"/x"}})"
+      "\n");
 }
 
 constexpr const char* kModel = R"(apiVersion: sedna.io/v1alpha1
@@ -72,6 +79,7 @@ struct ApplyTest : ::testing::Test {
   }
 };
 
+// HOME-1.1
 TEST_F(ApplyTest, CreatesConfiguresLeaves) {
   EXPECT_EQ(run(kModel), 0) << err;
   EXPECT_EQ(out, "model.sedna.io/small created\n");
@@ -85,6 +93,7 @@ TEST_F(ApplyTest, CreatesConfiguresLeaves) {
   EXPECT_EQ(api::string_at(stored, {"spec", "url"}), "/models/better.onnx");
 }
 
+// HOME-1.1
 TEST_F(ApplyTest, WhatOthersSetStays) {
   ASSERT_EQ(run(kModel), 0);
   json::object patch{{"metadata", json::object{{"labels", json::object{{"team", "a"}}}}}};
@@ -95,6 +104,7 @@ TEST_F(ApplyTest, WhatOthersSetStays) {
   EXPECT_EQ(api::label(stored, "team"), "a");
 }
 
+// HOME-1.3
 TEST_F(ApplyTest, OneBadDocumentDoesNotKeepTheOthersOut) {
   EXPECT_EQ(run("apiVersion: sedna.io/v1alpha1\nkind: Modle\nmetadata: {name: x}\n---\n" + std::string(kModel)), 1);
   EXPECT_EQ(out, "model.sedna.io/small created\n");
@@ -102,12 +112,14 @@ TEST_F(ApplyTest, OneBadDocumentDoesNotKeepTheOthersOut) {
   EXPECT_NE(err.find("x.yaml (line 1)"), std::string::npos) << err;
 }
 
+// HOME-1.3
 TEST_F(ApplyTest, FaultsNameTheirFields) {
   EXPECT_EQ(run("apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: x}\nspec: {format: 3}\n"), 1);
   EXPECT_NE(err.find("spec.url"), std::string::npos) << err;
   EXPECT_EQ(out, "");
 }
 
+// HOME-1.3
 TEST_F(ApplyTest, NamespacesComeFirst) {
   EXPECT_EQ(run("apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: x, namespace: lab}\n"
                 "spec: {url: /x, format: onnx}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: lab}\n"),
@@ -116,6 +128,7 @@ TEST_F(ApplyTest, NamespacesComeFirst) {
   EXPECT_EQ(out, "namespace/lab created\nmodel.sedna.io/x created\n");
 }
 
+// HOME-1.3
 TEST_F(ApplyTest, AMissingNamespaceSaysHowToMakeIt) {
   EXPECT_EQ(run("apiVersion: sedna.io/v1alpha1\nkind: Model\nmetadata: {name: x, namespace: nowhere}\n"
                 "spec: {url: /x, format: onnx}\n"),
@@ -123,6 +136,7 @@ TEST_F(ApplyTest, AMissingNamespaceSaysHowToMakeIt) {
   EXPECT_NE(err.find("kind: Namespace"), std::string::npos) << err;
 }
 
+// HOME-1.3
 TEST(Manifests, SayWhereTheFaultIs) {
   const auto message = [](const std::string& text) {
     try {
@@ -138,6 +152,7 @@ TEST(Manifests, SayWhereTheFaultIs) {
   EXPECT_NE(message("kind: A\nkind: B\napiVersion: v1\n").find("kind"), std::string::npos);
 }
 
+// HOME-1.3
 TEST(Manifests, ListsGiveTheirItems) {
   const auto all = parse_manifests(
       "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n"

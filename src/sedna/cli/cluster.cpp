@@ -83,9 +83,9 @@ std::unique_ptr<Cluster> connect(const ClusterOptions& options) {
     return std::make_unique<KubeCluster>(store::load_kube_config(load));
   } catch (const Error& failure) {
     if (failure.code() != ErrorCode::kNotFound || named) throw;
-    throw Error(ErrorCode::kNotFound,
-                "there is no home on this machine (" + options.state +
-                    ") and no kubeconfig; `sedna up` starts one, --kubeconfig names another. " + failure.message());
+    throw Error(ErrorCode::kNotFound, "there is no home on this machine (" + options.state +
+                                          ") and no kubeconfig; `sedna up` starts one, --kubeconfig names another. " +
+                                          failure.message());
   }
 }
 

@@ -1,5 +1,5 @@
-// The API server as the commands see it: objects through store::ApiServer, and the few plain requests that have no place
-// there (tables, logs, documents). Made from a kubeconfig; tests give the embedded engine in process.
+// The API server as the commands see it: objects through store::ApiServer, and the few plain requests that have no
+// place there (tables, logs, documents). Made from a kubeconfig; tests give the embedded engine in process.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,8 @@ class Cluster {
   virtual store::ApiServer& api() = 0;
   /// The body that GET of `target` (path and query below the server's URL) answers.
   virtual store::Outcome<std::string> get(const std::string& target, const std::string& accept) = 0;
-  /// The same, piece by piece as it arrives, for as long as the server sends; the value is false when `sink` stopped it.
+  /// The same, piece by piece as it arrives, for as long as the server sends; the value is false when `sink` stopped
+  /// it.
   virtual store::Outcome<bool> stream(const std::string& target, const std::string& accept, const Sink& sink) = 0;
   /// Where it is, for messages.
   virtual std::string url() const = 0;
@@ -29,8 +30,9 @@ class Cluster {
   virtual std::string default_namespace() const = 0;
 };
 
-/// Where to find the API server, in this order: `kubeconfig` (--kubeconfig), the home that --state names, KUBECONFIG, the kubeconfig of the home in
-/// `state` when there is one, the cluster this process is a Pod of, ~/.kube/config. Throws Error saying where it looked.
+/// Where to find the API server, in this order: `kubeconfig` (--kubeconfig), the home that --state names, KUBECONFIG,
+/// the kubeconfig of the home in `state` when there is one, the cluster this process is a Pod of, ~/.kube/config.
+/// Throws Error saying where it looked.
 struct ClusterOptions {
   ClusterOptions() {}
   std::string kubeconfig;

@@ -1,5 +1,6 @@
 // What a command of `sedna` writes to: results on standard output, progress and problems on standard error. Colours and
-// moving progress only on a terminal, plain lines otherwise, so that output can be piped and logged. Tests give strings.
+// moving progress only on a terminal, plain lines otherwise, so that output can be piped and logged. Tests give
+// strings.
 #pragma once
 
 #include <cstdint>

@@ -109,7 +109,8 @@ std::string describe_sedna_spec(const Console& console, const api::Kind& kind, c
   if (spec == nullptr) return {};
   std::string out = heading(console, "Asks for");
   if (&kind == &api::kinds::kJointInferenceService) {
-    for (const auto& [side, name] : {std::pair{"edgeWorker", "Edge worker"}, std::pair{"cloudWorker", "Cloud worker"}}) {
+    for (const auto& [side, name] :
+         {std::pair{"edgeWorker", "Edge worker"}, std::pair{"cloudWorker", "Cloud worker"}}) {
       if (const auto* worker = api::object_at(*spec, {side})) out += "  " + field(name, worker_line(*worker));
     }
     return out;
@@ -189,9 +190,11 @@ std::string describe_conditions(const Console& console, const api::Object& objec
 
 std::string describe_pod(const Console& console, const api::Object& pod) {
   const PodSummary p = summarise_pod(pod);
-  std::string out = field("Node", p.node) + field("Status", p.status) + field("IP", api::string_at(pod, {"status", "podIP"}));
+  std::string out =
+      field("Node", p.node) + field("Status", p.status) + field("IP", api::string_at(pod, {"status", "podIP"}));
   if (!p.message.empty()) out += field("Message", p.message);
-  for (const auto& [list, name] : {std::pair{"initContainers", "Init containers"}, std::pair{"containers", "Containers"}}) {
+  for (const auto& [list, name] :
+       {std::pair{"initContainers", "Init containers"}, std::pair{"containers", "Containers"}}) {
     const auto* containers = api::array_at(pod, {"spec", list});
     if (containers == nullptr || containers->empty()) continue;
     out += heading(console, name);
@@ -201,7 +204,8 @@ std::string describe_pod(const Console& console, const api::Object& pod) {
     out.pop_back();
   }
   const auto* statuses = api::array_at(pod, {"status", "containerStatuses"});
-  if (statuses != nullptr && !statuses->empty()) out += heading(console, "Container states") + describe_tree(*statuses, 1);
+  if (statuses != nullptr && !statuses->empty())
+    out += heading(console, "Container states") + describe_tree(*statuses, 1);
   return out;
 }
 

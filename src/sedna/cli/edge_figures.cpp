@@ -81,8 +81,8 @@ std::vector<EdgeFigures> edge_figures_of(const api::Object& service) {
 
 std::string render_edge_figures(const Console& console, const std::vector<EdgeFigures>& figures) {
   if (figures.empty()) return {};
-  TextTable table({"EDGE WORKER", "NODE", "INFERENCES", "HARD", "UPLOADED", "BYTES", "P50", "P90", "P99", "FALLBACKS",
-                   "ERRORS"});
+  TextTable table(
+      {"EDGE WORKER", "NODE", "INFERENCES", "HARD", "UPLOADED", "BYTES", "P50", "P90", "P99", "FALLBACKS", "ERRORS"});
   table.set_indent("  ");
   for (const auto& f : figures) {
     table.add({Cell(f.worker + (f.ready ? "" : " (gone)"), f.ready ? Style::kPlain : Style::kDim),

@@ -1,4 +1,5 @@
-// What edge workers inferred and sent to the cloud, from the status of a JointInferenceService: for `describe` and `top`.
+// What edge workers inferred and sent to the cloud, from the status of a JointInferenceService: for `describe` and
+// `top`.
 #pragma once
 
 #include <optional>

@@ -128,8 +128,8 @@ void list_fields(std::string& out, const Console& console, const Document& docum
     const json::object& field = value.as_object();
     out.append(pad, ' ').append(console.styled(Style::kBold, name)).append("  ").append(type_of(document, field));
     const bool is_required = required != nullptr && std::any_of(required->begin(), required->end(), [&](const auto& r) {
-      return r.is_string() && std::string_view(r.as_string()) == name;
-    });
+                               return r.is_string() && std::string_view(r.as_string()) == name;
+                             });
     if (is_required) out += " -required-";
     out += '\n';
     const json::object* below = fields_of(document, &field);
@@ -192,9 +192,10 @@ int explain(Cluster& cluster, Console& console, const ExplainOptions& options) {
       if (const auto* properties = in != nullptr ? api::object_at(*in, {"properties"}) : nullptr) {
         for (const auto& m : *properties) known += (known.empty() ? "" : ", ") + std::string(m.key());
       }
-      throw Error(ErrorCode::kNotFound, "there is no field '" + name + "'" +
-                                            (known.empty() ? "; nothing is known below it" : "; there are " + known),
-                  std::string(kind.kind) + walked);
+      throw Error(
+          ErrorCode::kNotFound,
+          "there is no field '" + name + "'" + (known.empty() ? "; nothing is known below it" : "; there are " + known),
+          std::string(kind.kind) + walked);
     }
     field = next;
     walked += "." + name;

@@ -12,7 +12,8 @@ namespace sedna::cli {
 class FakeCluster final : public Cluster {
  public:
   FakeCluster() {
-    static_cast<void>(server_.create(api::kinds::kNamespace, api::new_object(api::kinds::kNamespace, "", "default"), {}));
+    static_cast<void>(
+        server_.create(api::kinds::kNamespace, api::new_object(api::kinds::kNamespace, "", "default"), {}));
   }
   store::ApiServer& api() override { return server_; }
   store::Outcome<std::string> get(const std::string& target, const std::string&) override {

@@ -289,8 +289,8 @@ int get(Cluster& cluster, Console& console, const GetOptions& options) {
   }
   for (const auto& g : groups) {
     if (!g.names.empty() && options.scope.all_namespaces && g.kind->namespaced) {
-      throw Error(ErrorCode::kInvalidArgument, "an object is named within one namespace: use -n, or leave the name away",
-                  "-A");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "an object is named within one namespace: use -n, or leave the name away", "-A");
     }
   }
   if (options.output.is_table()) return get_tables(cluster, console, options, groups);

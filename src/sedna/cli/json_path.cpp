@@ -276,8 +276,8 @@ class Template {
         if (!inside_range) return wrong("{end} without {range}", text_);
         return {};
       }
-      Result<void> done = inside.starts_with("range") ? range(inside.substr(5), at, current, out)
-                                                       : expression(inside, current, out);
+      Result<void> done =
+          inside.starts_with("range") ? range(inside.substr(5), at, current, out) : expression(inside, current, out);
       if (!done) return done;
     }
     if (inside_range) return wrong("{range} without {end}", text_);

@@ -16,8 +16,11 @@ json::value sample() {
       .value();
 }
 
-std::string render(std::string_view text) { return render_json_path(text, sample()).value(); }
+std::string render(std::string_view text) {
+  return render_json_path(text, sample()).value();
+}
 
+// HOME-1.4
 TEST(JsonPath, PathsAsKubectlReadsThem) {
   EXPECT_EQ(render("{.kind}"), "List");
   EXPECT_EQ(render(".kind"), "List");
@@ -35,6 +38,7 @@ TEST(JsonPath, PathsAsKubectlReadsThem) {
   EXPECT_EQ(render("{.missing.field}"), "");
 }
 
+// HOME-1.4
 TEST(JsonPath, Filters) {
   EXPECT_EQ(render(R"({.items[*].status.conditions[?(@.type=="Ready")].status})"), "True False");
   EXPECT_EQ(render("{.items[?(@.n>2)].metadata.name}"), "b");
@@ -43,12 +47,14 @@ TEST(JsonPath, Filters) {
   EXPECT_EQ(render("{.items[?(@.metadata.name!='a')].n}"), "12");
 }
 
+// HOME-1.4
 TEST(JsonPath, RangesAndText) {
   EXPECT_EQ(render(R"({range .items[*]}{.metadata.name}{"\t"}{.n}{"\n"}{end})"), "a\t1\nb\t12\n");
   EXPECT_EQ(render("name={.items[0].metadata.name}, n={.items[0].n}"), "name=a, n=1");
   EXPECT_EQ(render("{range .none[*]}x{end}done"), "done");
 }
 
+// HOME-1.4
 TEST(JsonPath, ErrorsSayWhatIsWrong) {
   EXPECT_FALSE(render_json_path("{.items[", sample()));
   EXPECT_FALSE(render_json_path("{.items[0]", sample()));

@@ -68,8 +68,8 @@ void add_containers(std::vector<Source>& out, const api::Object& pod, const Logs
       for (const auto* list : {&names, &init}) {
         for (const auto& c : *list) all += (all.empty() ? "" : ", ") + c;
       }
-      throw Error(ErrorCode::kInvalidArgument, "pod " + name + " has no container '" + options.container +
-                  "'; it has " + all, "-c");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "pod " + name + " has no container '" + options.container + "'; it has " + all, "-c");
     }
     out.push_back({ns, name, options.container});
     return;

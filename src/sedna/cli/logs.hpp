@@ -27,8 +27,8 @@ struct LogsOptions {
 
 int logs(Cluster& cluster, Console& console, const LogsOptions& options);
 
-/// The Pods that belong to an object: itself, by its selector, or by owner through its Deployments. Throws Error when the
-/// object is not there.
+/// The Pods that belong to an object: itself, by its selector, or by owner through its Deployments. Throws Error when
+/// the object is not there.
 std::vector<api::Object> pods_of(Cluster& cluster, const api::Kind& kind, const std::string& ns,
                                  const std::string& name);
 

@@ -116,14 +116,15 @@ json::value to_json(const NodeSummary& n) {
 }
 
 json::value to_json(const ServiceSummary& s) {
-  return {{"kind", s.kind->kind}, {"namespace", s.ns}, {"name", s.name},       {"state", s.state},
+  return {{"kind", s.kind->kind}, {"namespace", s.ns},    {"name", s.name},      {"state", s.state},
           {"reason", s.reason},   {"message", s.message}, {"healthy", s.healthy}};
 }
 
 json::value to_json(const PodSummary& p) {
-  return {{"namespace", p.ns},       {"name", p.name},   {"node", p.node},       {"status", p.status},
-          {"ready", p.ready},        {"restarts", p.restarts}, {"message", p.message}, {"service", p.owner},
-          {"workerType", p.worker_type}, {"healthy", p.healthy}};
+  return {{"namespace", p.ns},    {"name", p.name},     {"node", p.node},
+          {"status", p.status},   {"ready", p.ready},   {"restarts", p.restarts},
+          {"message", p.message}, {"service", p.owner}, {"workerType", p.worker_type},
+          {"healthy", p.healthy}};
 }
 
 }  // namespace
@@ -234,7 +235,8 @@ ServiceSummary summarise_service(const api::Kind& kind, const api::Object& objec
 std::string advice_for(const PodSummary& pod) {
   const std::string flags = pod.ns == "default" ? "" : " -n " + pod.ns;
   const std::string container = pod.container.empty() ? "" : " -c " + pod.container;
-  if (pod.status == "CrashLoopBackOff") return "sedna logs -p " + pod.name + flags + container + "   shows its last words";
+  if (pod.status == "CrashLoopBackOff")
+    return "sedna logs -p " + pod.name + flags + container + "   shows its last words";
   if (pod.status == "OOMKilled") return "it used more memory than resources.limits.memory: raise it in the template";
   if (pod.status == "Unschedulable") return "sedna get nodes --show-labels   shows what there is to run on";
   if (pod.status == "ImageNeedsCommand" || pod.status == "ErrImagePull" || pod.status == "ImagePullBackOff") {
@@ -276,10 +278,11 @@ Overview load_overview(Cluster& cluster, const std::string& ns) {
   for (const auto& pod : list(cluster, api::kinds::kPod, ns)) {
     out.pods.push_back(summarise_pod(pod));
     const PodSummary& p = out.pods.back();
-    const bool on_its_way = p.status == "ContainerCreating" || p.status == "PodInitializing" || p.status == "Terminating";
+    const bool on_its_way =
+        p.status == "ContainerCreating" || p.status == "PodInitializing" || p.status == "Terminating";
     if (p.healthy || on_its_way) continue;
-    out.problems.push_back({where("pod", p.ns, p.name), p.status + (p.message.empty() ? "" : ": " + p.message),
-                            advice_for(p)});
+    out.problems.push_back(
+        {where("pod", p.ns, p.name), p.status + (p.message.empty() ? "" : ": " + p.message), advice_for(p)});
   }
   const auto by_name = [](const auto& a, const auto& b) { return std::tie(a.ns, a.name) < std::tie(b.ns, b.name); };
   std::sort(out.pods.begin(), out.pods.end(), by_name);

@@ -42,7 +42,7 @@ struct ServiceSummary {
 ServiceSummary summarise_service(const api::Kind& kind, const api::Object& object);
 
 struct Problem {
-  std::string where;   ///< "pod/x" with its namespace when it is not the default one
+  std::string where;  ///< "pod/x" with its namespace when it is not the default one
   std::string what;
   std::string advice;  ///< what to do, a command where there is one
 };

@@ -58,7 +58,8 @@ api::Object pick(std::vector<api::Object> pods, const std::string& what) {
       return std::move(pod);
     }
   }
-  throw Error(ErrorCode::kUnavailable, pods.empty() ? "has no Pods" : "has no running Pod; `sedna status` says why", what);
+  throw Error(ErrorCode::kUnavailable, pods.empty() ? "has no Pods" : "has no running Pod; `sedna status` says why",
+              what);
 }
 
 }  // namespace
@@ -87,8 +88,7 @@ int port_forward(Cluster& cluster, Console& console, const PortForwardOptions& o
   if (target.kind == &api::kinds::kJointInferenceService) keep_side(pods, forward.remote);
   const api::Object pod = pick(std::move(pods), options.what);
   if (target.kind == &api::kinds::kService) {
-    forward.remote =
-        behind_service(cluster.api().get(*target.kind, options.ns, target.name).value(), forward.remote);
+    forward.remote = behind_service(cluster.api().get(*target.kind, options.ns, target.name).value(), forward.remote);
   }
   const std::string name(api::name_of(pod));
   if (forward.local == 0) forward.local = home::choose_port(0, false, "");
@@ -100,7 +100,13 @@ int port_forward(Cluster& cluster, Console& console, const PortForwardOptions& o
     become({home::find_program("sedna-node").string(), "forward", "--state", home::Paths(options.state).state.string(),
             "--listen", listen, "--to", to + ":" + std::to_string(forward.remote)});
   }
-  std::vector<std::string> argv{"kubectl", "port-forward", "-n", options.ns, "pod/" + name, "--address", options.address,
+  std::vector<std::string> argv{"kubectl",
+                                "port-forward",
+                                "-n",
+                                options.ns,
+                                "pod/" + name,
+                                "--address",
+                                options.address,
                                 std::to_string(forward.local) + ":" + std::to_string(forward.remote)};
   if (!options.kubeconfig.empty()) argv.insert(argv.end(), {"--kubeconfig", options.kubeconfig});
   become(argv);

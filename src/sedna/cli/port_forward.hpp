@@ -12,7 +12,7 @@ namespace sedna::cli {
 
 struct PortForwardOptions {
   PortForwardOptions() {}
-  std::string what;                ///< POD, pod/x, svc/x, deploy/x, ji/x
+  std::string what;  ///< POD, pod/x, svc/x, deploy/x, ji/x
   std::string ns;
   std::vector<std::string> ports;  ///< "5001", "8080:5001", ":5001"
   std::string address = "127.0.0.1";

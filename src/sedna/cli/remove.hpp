@@ -15,8 +15,8 @@ namespace sedna::cli {
 
 struct RemoveOptions {
   RemoveOptions() {}
-  std::vector<std::string> words;    ///< kind name…, or
-  std::vector<Manifest> manifests;   ///< what files name
+  std::vector<std::string> words;   ///< kind name…, or
+  std::vector<Manifest> manifests;  ///< what files name
   Scope scope;
   bool all = false;  ///< a kind without names
   bool wait = true;

@@ -20,8 +20,9 @@ std::string checked_model(const std::string& file, const char* flag) {
   }
   if (path.extension() != ".onnx") {
     throw Error(ErrorCode::kInvalidArgument,
-                path.string() + " is no .onnx file; other frameworks' models run with a worker of your own "
-                                "(docs/joint-inference.md)",
+                path.string() +
+                    " is no .onnx file; other frameworks' models run with a worker of your own "
+                    "(docs/joint-inference.md)",
                 flag);
   }
   return path.string();
@@ -104,13 +105,13 @@ std::vector<Manifest> service_of(const RunServiceOptions& options) {
     mount(edge_template, file, "SEDNA_CALIBRATION");
   }
   api::Object service = api::new_object(api::kinds::kJointInferenceService, options.ns, name);
-  service["spec"] = json::object{
-      {"edgeWorker", json::object{{"model", json::object{{"name", name + "-little"}}},
-                                  {"hardExampleMining", std::move(mining)},
-                                  {"template", std::move(edge_template)}}},
-      {"cloudWorker", json::object{{"model", json::object{{"name", name + "-big"}}},
-                                   {"template", worker_template(options, "big-model", json::array{"infer"},
-                                                                options.cloud_node, "cloud")}}}};
+  service["spec"] =
+      json::object{{"edgeWorker", json::object{{"model", json::object{{"name", name + "-little"}}},
+                                               {"hardExampleMining", std::move(mining)},
+                                               {"template", std::move(edge_template)}}},
+                   {"cloudWorker", json::object{{"model", json::object{{"name", name + "-big"}}},
+                                                {"template", worker_template(options, "big-model", json::array{"infer"},
+                                                                             options.cloud_node, "cloud")}}}};
   std::vector<Manifest> out;
   out.push_back({model(options, name + "-little", edge), "--edge"});
   out.push_back({model(options, name + "-big", cloud), "--cloud"});

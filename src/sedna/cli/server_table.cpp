@@ -38,7 +38,8 @@ ServerTable from_objects(const json::object& body) {
   const auto add = [&](const json::object& object) {
     ServerTable::Row row;
     read_metadata(row, object);
-    row.cells = {row.name, age_of(api::string_at(object, {"metadata", "creationTimestamp"}), std::chrono::system_clock::now())};
+    row.cells = {row.name,
+                 age_of(api::string_at(object, {"metadata", "creationTimestamp"}), std::chrono::system_clock::now())};
     table.rows.push_back(std::move(row));
   };
   if (const auto* items = api::array_at(body, {"items"})) {

@@ -10,8 +10,7 @@
 
 namespace sedna::cli {
 
-inline constexpr std::string_view kTableAccept =
-    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+inline constexpr std::string_view kTableAccept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 struct ServerTable {
   struct Row {

@@ -13,7 +13,8 @@ std::size_t bounded(std::size_t count, std::size_t rows) {
 
 std::string more(const Console& console, std::size_t count, std::size_t rows, std::string_view command) {
   if (rows == 0 || count <= rows) return {};
-  return console.styled(Style::kDim, "  … and " + std::to_string(count - rows) + " more: " + std::string(command)) + "\n";
+  return console.styled(Style::kDim, "  … and " + std::to_string(count - rows) + " more: " + std::string(command)) +
+         "\n";
 }
 
 std::string nodes_text(const Console& console, const Overview& o, std::size_t rows) {
@@ -21,13 +22,15 @@ std::string nodes_text(const Console& console, const Overview& o, std::size_t ro
   table.set_indent("  ");
   for (std::size_t i = 0; i < bounded(o.nodes.size(), rows); ++i) {
     const NodeSummary& n = o.nodes[i];
-    const auto pods = std::count_if(o.pods.begin(), o.pods.end(), [&](const PodSummary& p) { return p.node == n.name; });
+    const auto pods =
+        std::count_if(o.pods.begin(), o.pods.end(), [&](const PodSummary& p) { return p.node == n.name; });
     std::string state = n.ready ? "Ready" : "NotReady";
     if (!n.schedulable) state += ",SchedulingDisabled";
     table.add({n.name, n.role.empty() ? "<none>" : n.role, Cell(state, n.ready ? Style::kGood : Style::kBad),
                std::to_string(pods), n.address.empty() ? "<none>" : n.address, age_of(n.since, SystemClock::now())});
   }
-  return table.empty() ? "  no nodes\n" : table.render(console) + more(console, o.nodes.size(), rows, "sedna get nodes");
+  return table.empty() ? "  no nodes\n"
+                       : table.render(console) + more(console, o.nodes.size(), rows, "sedna get nodes");
 }
 
 std::string services_text(const Console& console, const Overview& o, std::size_t rows) {

@@ -42,9 +42,17 @@ const api::Kind* remember(std::string_view group, std::string_view version, cons
   }
   for (const auto& n : k.short_names_text) k.short_names.emplace_back(n);
   const json::value* namespaced = resource.if_contains("namespaced");
-  k.value = {k.group,       k.version, k.kind, k.plural, k.singular, k.short_names, namespaced != nullptr &&
-             namespaced->is_bool() && namespaced->as_bool(),
-             true,          true,      false,  {}};
+  k.value = {k.group,
+             k.version,
+             k.kind,
+             k.plural,
+             k.singular,
+             k.short_names,
+             namespaced != nullptr && namespaced->is_bool() && namespaced->as_bool(),
+             true,
+             true,
+             false,
+             {}};
   return &k.value;
 }
 

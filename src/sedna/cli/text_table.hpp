@@ -14,9 +14,9 @@ namespace sedna::cli {
 struct Cell {
   std::string text;
   Style style = Style::kPlain;
-  Cell(std::string t) : text(std::move(t)) {}                                    // NOLINT(google-explicit-constructor)
-  Cell(std::string_view t) : text(t) {}                                          // NOLINT(google-explicit-constructor)
-  Cell(const char* t) : text(t) {}                                               // NOLINT(google-explicit-constructor)
+  Cell(std::string t) : text(std::move(t)) {}  // NOLINT(google-explicit-constructor)
+  Cell(std::string_view t) : text(t) {}        // NOLINT(google-explicit-constructor)
+  Cell(const char* t) : text(t) {}             // NOLINT(google-explicit-constructor)
   Cell(std::string t, Style s) : text(std::move(t)), style(s) {}
 };
 

@@ -27,8 +27,10 @@ class Top {
     for (const auto& [name, service] : services()) {
       const auto figures = edge_figures_of(service);
       out += console.styled(Style::kBold, name) + "   " + state_of(console, service) + "   " + rates(service, figures);
-      out += "\n" + (figures.empty() ? std::string("  no figures yet: workers report once a minute at most\n")
-                                     : render_edge_figures(console, figures)) + "\n";
+      out += "\n" +
+             (figures.empty() ? std::string("  no figures yet: workers report once a minute at most\n")
+                              : render_edge_figures(console, figures)) +
+             "\n";
     }
     if (out.empty()) out = "No JointInferenceService runs.\n\n";
     return out + nodes(console);
@@ -39,8 +41,13 @@ class Top {
     for (const auto& [name, service] : services()) {
       json::array workers;
       for (const auto& f : edge_figures_of(service)) {
-        workers.push_back({{"worker", f.worker}, {"node", f.node}, {"inferences", f.inferences}, {"hardExamples", f.hard},
-                           {"uploadRatio", f.upload_ratio}, {"uploadBytes", f.upload_bytes}, {"fallbacks", f.fallbacks},
+        workers.push_back({{"worker", f.worker},
+                           {"node", f.node},
+                           {"inferences", f.inferences},
+                           {"hardExamples", f.hard},
+                           {"uploadRatio", f.upload_ratio},
+                           {"uploadBytes", f.upload_bytes},
+                           {"fallbacks", f.fallbacks},
                            {"errors", f.errors}});
       }
       all.push_back({{"service", name}, {"edgeWorkers", std::move(workers)}});
@@ -61,7 +68,10 @@ class Top {
 
   static std::string state_of(const Console& console, const api::Object& service) {
     const ServiceSummary s = summarise_service(api::kinds::kJointInferenceService, service);
-    return console.styled(s.healthy ? Style::kGood : s.waiting ? Style::kWarning : Style::kBad, s.state) +
+    return console.styled(s.healthy   ? Style::kGood
+                          : s.waiting ? Style::kWarning
+                                      : Style::kBad,
+                          s.state) +
            (s.healthy || s.message.empty() ? "" : ": " + s.message);
   }
 
@@ -96,8 +106,8 @@ class Top {
     for (const auto& n : o.nodes) {
       bool first = true;
       const auto add = [&](const PodSummary* p) {
-        table.add({first ? n.name : "", first ? Cell(n.ready ? "Ready" : "NotReady", n.ready ? Style::kGood : Style::kBad)
-                                              : Cell(""),
+        table.add({first ? n.name : "",
+                   first ? Cell(n.ready ? "Ready" : "NotReady", n.ready ? Style::kGood : Style::kBad) : Cell(""),
                    p != nullptr ? p->name : "-", p != nullptr ? Cell(p->status, style_of_word(p->status)) : Cell("-"),
                    p != nullptr ? std::to_string(p->restarts) : "-",
                    p != nullptr ? age_of(p->started, SystemClock::now()) : "-"});

@@ -16,7 +16,9 @@
 namespace sedna::cli {
 namespace {
 
-json::object object(std::string_view yaml) { return json::parse_yaml_one(yaml).value().as_object(); }
+json::object object(std::string_view yaml) {
+  return json::parse_yaml_one(yaml).value().as_object();
+}
 
 struct Screen {
   std::string out, err;
@@ -58,6 +60,7 @@ status:
     lastState: {terminated: {exitCode: 137, reason: OOMKilled}}
 )";
 
+// HOME-1.6
 TEST(PodSummary, SpeaksAsKubectl) {
   const PodSummary p = summarise_pod(object(kCrashing));
   EXPECT_EQ(p.status, "CrashLoopBackOff");
@@ -71,6 +74,7 @@ TEST(PodSummary, SpeaksAsKubectl) {
   EXPECT_NE(advice_for(p).find("sedna logs -p digits-edge -c main"), std::string::npos) << advice_for(p);
 }
 
+// HOME-1.6
 TEST(PodSummary, InitContainersAndPlacement) {
   const PodSummary init = summarise_pod(object(R"({
     metadata: {name: a}, spec: {containers: [{name: m}]},
@@ -102,6 +106,7 @@ struct ViewsTest : ::testing::Test {
   }
 };
 
+// HOME-1.6
 TEST_F(ViewsTest, StatusSaysWhatIsWrongAndWhatToDo) {
   EXPECT_EQ(status(cluster, screen.console, StatusOptions()), 1);
   for (const char* text : {"jointinferenceservice/digits", "0/1", "CrashLoopBackOff", "What is wrong",
@@ -110,6 +115,7 @@ TEST_F(ViewsTest, StatusSaysWhatIsWrongAndWhatToDo) {
   }
 }
 
+// HOME-1.6
 TEST_F(ViewsTest, DescribeTellsTheWholeStory) {
   DescribeOptions options;
   options.words = {"ji", "digits"};
@@ -123,9 +129,11 @@ TEST_F(ViewsTest, DescribeTellsTheWholeStory) {
   EXPECT_NE(screen.err.find("NotFound"), std::string::npos);
 }
 
+// HOME-1.6
 TEST_F(ViewsTest, SecretsAreNotShown) {
-  json::object secret = object("{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: default}, "
-                               "data: {key: c2VjcmV0}}");
+  json::object secret = object(
+      "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: default}, "
+      "data: {key: c2VjcmV0}}");
   ASSERT_TRUE(cluster.api().create(api::kinds::kSecret, secret, {}).ok());
   DescribeOptions options;
   options.words = {"secret/s"};
@@ -134,6 +142,7 @@ TEST_F(ViewsTest, SecretsAreNotShown) {
   EXPECT_EQ(screen.out.find("c2VjcmV0"), std::string::npos) << screen.out;
 }
 
+// HOME-1.5
 TEST_F(ViewsTest, DeleteNeedsANameOrAll) {
   RemoveOptions options;
   options.words = {"ji"};
@@ -147,9 +156,11 @@ TEST_F(ViewsTest, DeleteNeedsANameOrAll) {
   EXPECT_EQ(remove(cluster, screen.console, options), 0);
 }
 
+// HOME-1.5
 TEST_F(ViewsTest, DeleteSaysWhatItWaitsFor) {
-  json::object held = object("{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: default, "
-                             "finalizers: [example.com/keep]}}");
+  json::object held = object(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: default, "
+      "finalizers: [example.com/keep]}}");
   ASSERT_TRUE(cluster.api().create(api::kinds::kConfigMap, held, {}).ok());
   RemoveOptions options;
   options.words = {"cm/held"};
@@ -159,6 +170,7 @@ TEST_F(ViewsTest, DeleteSaysWhatItWaitsFor) {
   EXPECT_NE(screen.err.find("its finalizer example.com/keep"), std::string::npos) << screen.err;
 }
 
+// HOME-1.4
 TEST_F(ViewsTest, GetShowsTheServersTable) {
   cluster.bodies["/apis/sedna.io/v1alpha1/namespaces/default/jointinferenceservices"] = R"({"kind":"Table",
     "metadata":{"resourceVersion":"7"},
@@ -186,12 +198,14 @@ TEST_F(ViewsTest, GetShowsTheServersTable) {
   EXPECT_THROW(get(cluster, screen.console, options), Error);
 }
 
+// HOME-1.4
 TEST(ServerTable, CellsCannotForgeLines) {
   const auto table = ServerTable::parse(
       json::parse(R"({"kind":"Table","columnDefinitions":[{"name":"Name"}],"rows":[{"cells":["a\nb"]}]})").value());
   EXPECT_EQ(table->rows[0].cells[0], "a b");
 }
 
+// HOME-1.6
 TEST(EdgeFigures, AreReadFromTheStatus) {
   const auto figures = edge_figures_of(object(R"({
     status: {edgeWorkers: [{name: w, node: edge0, ready: true, updateTime: "2026-01-01T00:00:00Z",
@@ -205,6 +219,7 @@ TEST(EdgeFigures, AreReadFromTheStatus) {
   }
 }
 
+// HOME-2.8
 TEST(Text, DurationsAndNumbers) {
   using std::chrono::seconds;
   EXPECT_EQ(human_duration(seconds(119)), "119s");
@@ -216,6 +231,7 @@ TEST(Text, DurationsAndNumbers) {
   EXPECT_EQ(text_width("é…"), 2U);
 }
 
+// HOME-2.6
 TEST(RunService, NamesAndForwards) {
   EXPECT_EQ(object_name_of("/x/Small Model_v2.onnx"), "small-model-v2");
   EXPECT_EQ(object_name_of("___.onnx"), "service");

@@ -22,8 +22,8 @@ Controller::Controller(Reconciler& reconciler, ControllerOptions options)
   if (options_.registry == nullptr) return;
   const metrics::Labels labels{{"controller", options_.name}};
   count_ = &options_.registry->counter("sedna_reconcile_total", "Reconciliations", labels);
-  failures_ = &options_.registry->counter("sedna_reconcile_failures_total", "Reconciliations that will be tried again",
-                                          labels);
+  failures_ =
+      &options_.registry->counter("sedna_reconcile_failures_total", "Reconciliations that will be tried again", labels);
   depth_ = &options_.registry->gauge("sedna_workqueue_depth", "Keys that wait for a worker", labels);
   duration_ = &options_.registry->histogram("sedna_reconcile_seconds", "Time of one reconciliation", labels);
 }
@@ -109,8 +109,8 @@ void Controller::reconcile_one(const std::string& key) {
     ++failed_;
     if (failures_ != nullptr) failures_->add();
     const int failures = queue_.failures(key) + 1;
-    log::warning("will try again", {{"controller", options_.name}, {"key", key}, {"failures", failures},
-                                    {"reason", *result.retry}});
+    log::warning("will try again",
+                 {{"controller", options_.name}, {"key", key}, {"failures", failures}, {"reason", *result.retry}});
     queue_.add_failed(key);
   } else {
     queue_.forget(key);

@@ -1,5 +1,5 @@
-// A level-triggered controller: whatever happened, reconcile(key) looks at what should be and what is, and does the next
-// step. It remembers nothing between calls. Controller runs one with a fixed number of workers over a WorkQueue.
+// A level-triggered controller: whatever happened, reconcile(key) looks at what should be and what is, and does the
+// next step. It remembers nothing between calls. Controller runs one with a fixed number of workers over a WorkQueue.
 #pragma once
 
 #include <atomic>

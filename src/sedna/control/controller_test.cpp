@@ -1,8 +1,8 @@
 #include "sedna/control/controller.hpp"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/store/embedded/embedded_server.hpp"

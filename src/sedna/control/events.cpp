@@ -15,8 +15,8 @@ constexpr char kSeparator = '\x1f';
 /// "<object>.<time in hex>", as client-go names events; unique per process because the time moves on.
 std::string event_name(const std::string& object, SystemClock::time_point at) {
   static std::atomic<std::uint64_t> last{0};
-  auto nanos = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
+  auto nanos =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
   std::uint64_t previous = last.load();
   do {
     nanos = std::max(nanos, previous + 1);
@@ -68,7 +68,8 @@ bool EventRecorder::allowed(const std::string& object) {
   const auto now = options_.clock->now();
   if (buckets_.size() >= options_.remembered) {
     // Full buckets say nothing that a new one would not.
-    std::erase_if(buckets_, [&](const auto& entry) { return now - entry.second.at > options_.refill * options_.burst; });
+    std::erase_if(buckets_,
+                  [&](const auto& entry) { return now - entry.second.at > options_.refill * options_.burst; });
     if (buckets_.size() >= options_.remembered) buckets_.clear();
   }
   auto [it, fresh] = buckets_.try_emplace(object);
@@ -76,7 +77,8 @@ bool EventRecorder::allowed(const std::string& object) {
   if (fresh) {
     bucket.tokens = options_.burst;
   } else {
-    const double gained = std::chrono::duration<double>(now - bucket.at) / std::chrono::duration<double>(options_.refill);
+    const double gained =
+        std::chrono::duration<double>(now - bucket.at) / std::chrono::duration<double>(options_.refill);
     bucket.tokens = std::min<double>(options_.burst, bucket.tokens + gained);
   }
   bucket.at = now;
@@ -87,8 +89,7 @@ bool EventRecorder::allowed(const std::string& object) {
 
 void EventRecorder::record(const EventSubject& subject, std::string_view type, std::string_view reason,
                            std::string_view message) {
-  Waiting event{subject, std::string(type), std::string(reason), cut(message, kLongestMessage),
-                options_.clock->wall()};
+  Waiting event{subject, std::string(type), std::string(reason), cut(message, kLongestMessage), options_.clock->wall()};
   const std::lock_guard lock(mutex_);
   if (stopping_ || queue_.size() >= options_.max_queue || !allowed(subject.uid + subject.kind + subject.name)) {
     ++dropped_;

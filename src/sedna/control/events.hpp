@@ -1,5 +1,6 @@
-// Kubernetes events about objects (core/v1 Event), as `kubectl describe` shows them. The same event again raises a count
-// instead of making a new object, and one object cannot flood the server. Used by every controller and the node agent.
+// Kubernetes events about objects (core/v1 Event), as `kubectl describe` shows them. The same event again raises a
+// count instead of making a new object, and one object cannot flood the server. Used by every controller and the node
+// agent.
 #pragma once
 
 #include <chrono>

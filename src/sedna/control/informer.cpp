@@ -92,9 +92,11 @@ void Informer::failed(const store::Status& status, std::string_view doing, Deadl
   }
   // The first failure and then each tenth: an API server that restarts is everyday, one that stays away is news.
   if (failures_ == 1 || failures_ % 10 == 0) {
-    log::warning("the API server did not answer as hoped; will try again",
-                 {{"kind", kind_.kind}, {"doing", doing}, {"code", status.code}, {"reason", status.message},
-                  {"failures", failures_}});
+    log::warning("the API server did not answer as hoped; will try again", {{"kind", kind_.kind},
+                                                                            {"doing", doing},
+                                                                            {"code", status.code},
+                                                                            {"reason", status.message},
+                                                                            {"failures", failures_}});
   }
   auto delay = backoff_after(options_.backoff, failures_);
   if (status.retry_after_seconds) {

@@ -19,7 +19,8 @@ std::string format_micro_time(SystemClock::time_point t) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count();
   constexpr std::int64_t kMillion = 1'000'000;
   char fraction[16];
-  std::snprintf(fraction, sizeof fraction, ".%06lldZ", static_cast<long long>(((micros % kMillion) + kMillion) % kMillion));
+  std::snprintf(fraction, sizeof fraction, ".%06lldZ",
+                static_cast<long long>(((micros % kMillion) + kMillion) % kMillion));
   text.pop_back();
   return text + fraction;
 }

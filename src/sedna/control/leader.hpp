@@ -17,11 +17,11 @@ namespace sedna::control {
 struct LeaderOptions {
   LeaderOptions() {}
   std::string ns = "default";
-  std::string name;                                           ///< of the Lease
-  std::string identity;                                       ///< of this process; two processes never share one
-  SteadyClock::duration lease = std::chrono::seconds(15);     ///< others take over after this long without renewal
-  SteadyClock::duration renew = std::chrono::seconds(10);     ///< we give up when we could not renew for this long
-  SteadyClock::duration interval = std::chrono::seconds(2);   ///< between attempts
+  std::string name;                                          ///< of the Lease
+  std::string identity;                                      ///< of this process; two processes never share one
+  SteadyClock::duration lease = std::chrono::seconds(15);    ///< others take over after this long without renewal
+  SteadyClock::duration renew = std::chrono::seconds(10);    ///< we give up when we could not renew for this long
+  SteadyClock::duration interval = std::chrono::seconds(2);  ///< between attempts
   const Clock* clock = &Clock::real();
 };
 

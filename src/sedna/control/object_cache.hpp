@@ -1,5 +1,5 @@
-// What is known of one kind: the newest version seen of each object, by key, with indexes. Filled by an informer (and by
-// whoever has just written an object and must not read an older one); read by reconcilers from any thread.
+// What is known of one kind: the newest version seen of each object, by key, with indexes. Filled by an informer (and
+// by whoever has just written an object and must not read an older one); read by reconcilers from any thread.
 #pragma once
 
 #include <cstdint>

@@ -70,9 +70,9 @@ class WorkQueue {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::map<std::uint64_t, std::string> order_;                 ///< waiting, oldest first
-  std::unordered_map<std::string, std::uint64_t> waiting_;     ///< key → place in order_
-  std::unordered_set<std::string> processing_, again_;         ///< held; held and added meanwhile
+  std::map<std::uint64_t, std::string> order_;              ///< waiting, oldest first
+  std::unordered_map<std::string, std::uint64_t> waiting_;  ///< key → place in order_
+  std::unordered_set<std::string> processing_, again_;      ///< held; held and added meanwhile
   std::set<std::pair<SteadyClock::time_point, std::string>> by_time_;
   std::unordered_map<std::string, SteadyClock::time_point> times_;
   std::unordered_map<std::string, int> failures_;

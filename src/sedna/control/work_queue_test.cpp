@@ -1,9 +1,9 @@
 #include "sedna/control/work_queue.hpp"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "sedna/testing/fake_clock.hpp"
 

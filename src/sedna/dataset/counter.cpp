@@ -118,9 +118,10 @@ CountState CountState::from_text(std::string_view text) {
 Result<Count> count_file(const std::string& path, Format format, const CountState& before) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd < 0) return file_error(errno, path);
-  struct stat st {};
+  struct stat st{};
   if (::fstat(file.fd, &st) != 0) return file_error(errno, path);
-  if (!S_ISREG(st.st_mode)) return Error(ErrorCode::kInvalidArgument, "is no file: an index file lists the samples", path);
+  if (!S_ISREG(st.st_mode))
+    return Error(ErrorCode::kInvalidArgument, "is no file: an index file lists the samples", path);
   const auto size = static_cast<std::uint64_t>(st.st_size);
   Count out;
   out.state = before;

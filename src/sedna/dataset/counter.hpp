@@ -19,11 +19,11 @@ Result<Format> parse_format(std::string_view name);
 /// Where a count stands. Saved with what was counted; a default one counts from the start.
 struct CountState {
   std::uint64_t device = 0, inode = 0;
-  std::uint64_t bytes = 0;          ///< read so far
-  std::int64_t modified_ns = 0;     ///< of the file when it was read
-  std::uint64_t lines = 0;          ///< ended by a newline
-  bool open_line = false;           ///< the last one is not ended yet; it counts
-  std::string fingerprint;          ///< of the bytes around the start and the end of what was read
+  std::uint64_t bytes = 0;       ///< read so far
+  std::int64_t modified_ns = 0;  ///< of the file when it was read
+  std::uint64_t lines = 0;       ///< ended by a newline
+  bool open_line = false;        ///< the last one is not ended yet; it counts
+  std::string fingerprint;       ///< of the bytes around the start and the end of what was read
 
   std::string to_text() const;
   /// A state that cannot be read counts from the start.

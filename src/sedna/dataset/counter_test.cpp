@@ -1,9 +1,9 @@
 #include "sedna/dataset/counter.hpp"
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/ids.hpp"
 

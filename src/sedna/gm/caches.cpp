@@ -30,9 +30,9 @@ Caches::Caches(store::ApiServer& server, const std::string& ns)
   using namespace api::kinds;
   services.add_index("model", index_by_model);
   pods.add_index("service", index_by_service_uid);
-  for (const api::Kind* kind : {&kIncrementalLearningJob, &kFederatedLearningJob, &kLifelongLearningJob,
-                                &kObjectSearchService, &kObjectTrackingService, &kFeatureExtractionService,
-                                &kVideoAnalyticsJob, &kReidJob}) {
+  for (const api::Kind* kind :
+       {&kIncrementalLearningJob, &kFederatedLearningJob, &kLifelongLearningJob, &kObjectSearchService,
+        &kObjectTrackingService, &kFeatureExtractionService, &kVideoAnalyticsJob, &kReidJob}) {
     others.push_back(std::make_unique<control::Informer>(server, *kind, scoped(ns)));
   }
 }

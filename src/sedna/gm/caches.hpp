@@ -20,9 +20,7 @@ class Caches {
   /// Of the kinds for which no controller runs.
   std::vector<std::unique_ptr<control::Informer>> others;
 
-  JointInferenceInformers joint_inference() {
-    return {services, models, deployments, k8s_services, hpas, pods};
-  }
+  JointInferenceInformers joint_inference() { return {services, models, deployments, k8s_services, hpas, pods}; }
   std::vector<control::Informer*> all();
   std::vector<const control::Informer*> all() const;
   void start();

@@ -54,8 +54,8 @@ std::optional<ChildObstacle> foreign_child(const api::Object& live, const api::O
   ChildObstacle out;
   if (controller && controller->kind == api::kind_of(owner) && controller->name == api::name_of(owner)) {
     out.reason = "WaitingForDeletion";
-    out.message = named(live) + " of an earlier " + std::string(api::kind_of(owner)) +
-                  " of the same name is still being deleted";
+    out.message =
+        named(live) + " of an earlier " + std::string(api::kind_of(owner)) + " of the same name is still being deleted";
     out.failing = false;
     return out;
   }

@@ -133,8 +133,8 @@ api::Object make_service(const api::Object& owner, std::string_view worker_type,
 
 api::Object make_hpa(const api::Object& owner, std::string_view worker_type, std::string_view deployment,
                      const json::object& hpa, std::string_view hash) {
-  api::Object out = owned(api::kinds::kHorizontalPodAutoscaler, owner, hpa_name(deployment),
-                          worker_labels(owner, worker_type));
+  api::Object out =
+      owned(api::kinds::kHorizontalPodAutoscaler, owner, hpa_name(deployment), worker_labels(owner, worker_type));
   if (!hash.empty()) out["metadata"].get_object()["annotations"] = json::object{{kSpecHash, hash}};
   auto& spec = api::make_object(out, {"spec"});
   for (const std::string_view member : {"behavior", "maxReplicas", "metrics", "minReplicas"}) {

@@ -36,8 +36,8 @@ std::string canonical_hash(const json::value& value);
 /// JSON with sorted members, no spaces.
 std::string canonical_text(const json::value& value);
 
-/// The merge patch that makes `live` equal `wanted`: members that only live has become null (a server fills its defaults
-/// in again), but for annotations, which others put there too.
+/// The merge patch that makes `live` equal `wanted`: members that only live has become null (a server fills its
+/// defaults in again), but for annotations, which others put there too.
 json::object patch_to(const json::object& live, const json::object& wanted);
 
 /// True when everything in `wanted` is in `live` with the same value; live may have more (defaults). Lists compare

@@ -44,10 +44,8 @@ bool set_condition(json::array& conditions, const Condition& condition, std::str
   const std::string_view status = condition.status ? "True" : "False";
   const auto it = locate(conditions, condition.type);
   if (it == conditions.end()) {
-    json::object entry{{"type", condition.type},
-                       {"status", status},
-                       {"lastHeartbeatTime", now},
-                       {"lastTransitionTime", now}};
+    json::object entry{
+        {"type", condition.type}, {"status", status}, {"lastHeartbeatTime", now}, {"lastTransitionTime", now}};
     if (!condition.reason.empty()) entry["reason"] = condition.reason;
     if (!condition.message.empty()) entry["message"] = condition.message;
     conditions.push_back(std::move(entry));
@@ -55,8 +53,8 @@ bool set_condition(json::array& conditions, const Condition& condition, std::str
   }
   json::object entry = it->get_object();
   const bool flipped = api::string_at(entry, {"status"}) != status;
-  const bool told = api::string_at(entry, {"reason"}) != condition.reason ||
-                    api::string_at(entry, {"message"}) != condition.message;
+  const bool told =
+      api::string_at(entry, {"reason"}) != condition.reason || api::string_at(entry, {"message"}) != condition.message;
   const bool moved = last && it + 1 != conditions.end();
   if (!flipped && !told && !moved) return changed;
   if (flipped) {

@@ -20,8 +20,8 @@ struct Config {
   std::string lc_server = "http://localhost:9100";
   std::string knowledge_base_server = "http://localhost:9020";
   // Ours.
-  bool security_required = false;     ///< `security: required`; else plaintext
-  std::optional<bool> legacy_allow;   ///< `legacyLocalControllers: allow|deny`
+  bool security_required = false;    ///< `security: required`; else plaintext
+  std::optional<bool> legacy_allow;  ///< `legacyLocalControllers: allow|deny`
   std::string storage_initializer_image = "kubeedge/sedna-storage-initializer:v0.3.0";
   std::string link_token_file, link_tls_cert, link_tls_key;
   std::vector<std::string> warnings;  ///< keys that mean nothing here, and where something was likely meant

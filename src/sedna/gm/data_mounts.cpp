@@ -137,8 +137,9 @@ PlacedMount place_mount(const Mount& mount) {
     return out;
   }
   if (scheme != "s3" && scheme != "http" && scheme != "https") {
-    throw Error(ErrorCode::kInvalidArgument, "has a scheme that is not known here; use s3://, http://, https:// or an "
-                                             "absolute path on the node",
+    throw Error(ErrorCode::kInvalidArgument,
+                "has a scheme that is not known here; use s3://, http://, https:// or an "
+                "absolute path on the node",
                 mount.url);
   }
   if (!mount.download) {

@@ -227,7 +227,8 @@ localController:
 knowledgeBaseServer:
   server: http://kb.sedna:9020
 minResyncPeriodSeconds: 30
-)", "gm.yaml");
+)",
+                                     "gm.yaml");
   EXPECT_EQ(config.link_port, 9000);
   EXPECT_EQ(config.lc_server, "http://localhost:9100");
   EXPECT_EQ(config.knowledge_base_server, "http://kb.sedna:9020");
@@ -237,14 +238,16 @@ minResyncPeriodSeconds: 30
 }
 
 TEST(Config, ReadsOursAndSaysWhatIsWrong) {
-  const Config config = parse_config("security: required\nlegacyLocalControllers: deny\nwebsocket: {tokenFile: /t}\nnoise: 1\n",
-                                     "gm.yaml");
+  const Config config = parse_config(
+      "security: required\nlegacyLocalControllers: deny\nwebsocket: {tokenFile: /t}\nnoise: 1\n", "gm.yaml");
   EXPECT_TRUE(config.security_required);
   EXPECT_EQ(config.legacy_allow, false);
   EXPECT_EQ(config.link_token_file, "/t");
   EXPECT_THAT(config.warnings, ::testing::ElementsAre("noise means nothing to sedna-gm"));
-  for (const auto& [yaml, subject] : {std::pair{"security: maybe", "security"}, {"websocket: 3", "websocket"},
-                                      {"websocket: {port: high}", "websocket.port"}, {"namespace: [a]", "namespace"}}) {
+  for (const auto& [yaml, subject] : {std::pair{"security: maybe", "security"},
+                                      {"websocket: 3", "websocket"},
+                                      {"websocket: {port: high}", "websocket.port"},
+                                      {"namespace: [a]", "namespace"}}) {
     try {
       parse_config(yaml, "gm.yaml");
       ADD_FAILURE() << yaml;
@@ -261,8 +264,9 @@ TEST(Conditions, OneOfAType) {
   EXPECT_TRUE(set_condition(list, {"Running", true, "", ""}, "t3", true));
   EXPECT_TRUE(set_condition(list, {"Pending", false, "r", "m"}, "t4", false));
   ASSERT_EQ(list.size(), 2U);
-  EXPECT_EQ(json::write(list[0]),
-            R"({"type":"Pending","status":"False","lastHeartbeatTime":"t4","lastTransitionTime":"t4","reason":"r","message":"m"})");
+  EXPECT_EQ(
+      json::write(list[0]),
+      R"({"type":"Pending","status":"False","lastHeartbeatTime":"t4","lastTransitionTime":"t4","reason":"r","message":"m"})");
   EXPECT_TRUE(set_condition(list, {"Pending", false, "r2", "m"}, "t5", true));
   EXPECT_EQ(api::string_at(list[1].as_object(), {"type"}), "Pending") << "moved last";
   EXPECT_EQ(api::string_at(list[1].as_object(), {"lastTransitionTime"}), "t4");

@@ -17,15 +17,18 @@ double number_at(const json::object& o, std::string_view name) {
 }
 
 std::int64_t count_at(const json::object& o, std::string_view name) {
-  constexpr double kMost = 9e18;
+  constexpr double kMost = 1e15;  // sums of many stay whole numbers
   const double v = number_at(o, name);
   return v > 0 && v < kMost ? static_cast<std::int64_t>(std::llround(v)) : 0;
 }
 
+/// The list of that name, made when it is not there, without entries that are no objects.
 json::array& list_of(json::object& o, std::string_view name) {
   json::value& v = o[name];
   if (!v.is_array()) v = json::array();
-  return v.get_array();
+  auto& list = v.get_array();
+  for (auto it = list.begin(); it != list.end();) it = it->is_object() ? it + 1 : list.erase(it);
+  return list;
 }
 
 /// A share with four digits: enough for a person, and it does not change with every sample.
@@ -179,12 +182,10 @@ bool merge_edge_reports(json::object& status, const std::vector<Fact>& reports,
                         const std::map<std::string, LivingPod>& living) {
   bool changed = false;
   auto& entries = list_of(status, "edgeWorkers");
-  for (auto it = entries.begin(); it != entries.end();) it = it->is_object() ? it + 1 : entries.erase(it);
   for (const auto& fact : reports) {
     json::object fresh = entry_of(fact, living);
-    const auto known = std::find_if(entries.begin(), entries.end(), [&](const json::value& entry) {
-      return same_worker(entry.get_object(), fresh);
-    });
+    const auto known = std::find_if(entries.begin(), entries.end(),
+                                    [&](const json::value& entry) { return same_worker(entry.get_object(), fresh); });
     if (known == entries.end()) {
       entries.push_back(std::move(fresh));
     } else if (is_duplicate(known->get_object(), fresh) || known->get_object() == fresh) {

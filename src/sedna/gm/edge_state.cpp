@@ -74,12 +74,10 @@ EdgeState::EdgeState(store::ApiServer& server, Caches& caches, link::StateBoard&
     : server_(server), caches_(caches), board_(board) {}
 
 void EdgeState::watch(control::Controller& controller) {
-  controller.watch(caches_.datasets, [](const api::Object& o) {
-    return std::vector<std::string>{queue_key(kDataset, api::key_of(o))};
-  });
-  controller.watch(caches_.models, [](const api::Object& o) {
-    return std::vector<std::string>{queue_key(kModel, api::key_of(o))};
-  });
+  controller.watch(caches_.datasets,
+                   [](const api::Object& o) { return std::vector<std::string>{queue_key(kDataset, api::key_of(o))}; });
+  controller.watch(caches_.models,
+                   [](const api::Object& o) { return std::vector<std::string>{queue_key(kModel, api::key_of(o))}; });
   controller.watch(caches_.services, keys_of_service);
   Caches& caches = caches_;
   const std::string label = name_label(kJointInferenceService);
@@ -138,8 +136,7 @@ control::ReconcileResult EdgeState::reconcile(const std::string& queued) {
     put(subject, model, model == nullptr ? std::set<std::string>() : nodes_of_model(caches_, *model));
   } else {
     const auto service = caches_.services.cache().get(subject.key);
-    put(subject, service,
-        service == nullptr ? std::set<std::string>() : nodes_of_role(caches_, *service, Role::kEdge));
+    put(subject, service, service == nullptr ? std::set<std::string>() : nodes_of_role(caches_, *service, Role::kEdge));
   }
   return control::ReconcileResult::done();
 }

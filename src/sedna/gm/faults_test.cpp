@@ -146,8 +146,9 @@ TEST(GmFaults, KilledAtEveryWriteOfAChangeItRollsOutOnce) {
               const auto& containers = *api::array_at(deployment, {"spec", "template", "spec", "containers"});
               EXPECT_EQ(api::string_at(containers[0].get_object(), {"image"}), "v2");
             }
-            EXPECT_EQ(api::int_at(gm.get(kHorizontalPodAutoscaler, "hpa-digits-deployment-cloud"),
-                                  {"spec", "maxReplicas"}), 5);
+            EXPECT_EQ(
+                api::int_at(gm.get(kHorizontalPodAutoscaler, "hpa-digits-deployment-cloud"), {"spec", "maxReplicas"}),
+                5);
           });
     }
   }

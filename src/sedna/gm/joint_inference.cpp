@@ -103,8 +103,8 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::reso
   const auto model = informers_.models.cache().get(ns, name);
   if (model == nullptr) {
     return Obstacle{"ModelNotFound",
-                    field + ": there is no Model \"" + name + "\" in namespace " + ns + " (there: " +
-                        quoted_names(informers_.models.cache().list(ns)) +
+                    field + ": there is no Model \"" + name + "\" in namespace " + ns +
+                        " (there: " + quoted_names(informers_.models.cache().list(ns)) +
                         "). Hint: apply it; the service goes on by itself",
                     !patient};
   }
@@ -115,8 +115,10 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::reso
   if (!secret) {
     if (!secret.status().is_not_found()) throw secret.status().to_error();
     return Obstacle{"SecretNotFound",
-                    "Model " + name + " names the Secret \"" + secret_name + "\" (spec.credentialName), which is not in "
-                    "namespace " + ns + ". Hint: apply it; the service goes on by itself",
+                    "Model " + name + " names the Secret \"" + secret_name +
+                        "\" (spec.credentialName), which is not in "
+                        "namespace " +
+                        ns + ". Hint: apply it; the service goes on by itself",
                     !patient};
   }
   try {
@@ -134,8 +136,9 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::make
   if (!outcome) {
     // After the first time: somebody or something took it away.
     if (!api::string_at(service, {"status", "startTime"}).empty()) {
-      events_.normal(service, "Rebuilt", std::string(api::kind_of(wanted)) + " " + std::string(api::name_of(wanted)) +
-                                             " was missing and has been made again");
+      events_.normal(service, "Rebuilt",
+                     std::string(api::kind_of(wanted)) + " " + std::string(api::name_of(wanted)) +
+                         " was missing and has been made again");
     }
     return std::nullopt;
   }
@@ -153,8 +156,8 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::roll
     const auto* live_template = api::object_at(*live, {"spec", "template"});
     static const json::object kNone;
     if (live_template == nullptr) live_template = &kNone;
-    const api::Object wanted = plan_deployment(service, role, side.model, options_,
-                                               env_value(*live_template, "WORKER_NAME"), side.additions);
+    const api::Object wanted =
+        plan_deployment(service, role, side.model, options_, env_value(*live_template, "WORKER_NAME"), side.additions);
     json::object spec;
     spec["template"] = patch_to(*live_template, *api::object_at(wanted, {"spec", "template"}));
     json::object metadata;
@@ -196,7 +199,8 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::ensu
   const api::Object wanted = plan_service(service);
   const auto live = informers_.k8s_services.cache().get(api::key_of(wanted));
   if (live == nullptr) return make(informers_.k8s_services, service, wanted);
-  if (const auto foreign = foreign_child(*live, service)) return Obstacle{foreign->reason, foreign->message, foreign->failing};
+  if (const auto foreign = foreign_child(*live, service))
+    return Obstacle{foreign->reason, foreign->message, foreign->failing};
   const auto& spec = *api::object_at(wanted, {"spec"});
   const auto* live_spec = api::object_at(*live, {"spec"});
   if (live_spec != nullptr && is_subset(json::value(spec), json::value(*live_spec))) return std::nullopt;
@@ -219,7 +223,8 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::ensu
     return std::nullopt;
   }
   if (live == nullptr) return make(informers_.hpas, service, *wanted);
-  if (const auto foreign = foreign_child(*live, service)) return Obstacle{foreign->reason, foreign->message, foreign->failing};
+  if (const auto foreign = foreign_child(*live, service))
+    return Obstacle{foreign->reason, foreign->message, foreign->failing};
   const auto told = sync_hashed_spec(server_, informers_.hpas, *live, *wanted);
   if (told) return Obstacle{told->reason, told->message, told->failing};
   return std::nullopt;
@@ -288,8 +293,7 @@ void JointInferenceController::look_up_events(WorkerHealth& health, std::string_
   const api::Object* newest = nullptr;
   for (const auto& event : events->items) {
     if (api::string_at(event, {"type"}) != "Warning") continue;
-    if (newest == nullptr ||
-        api::string_at(event, {"lastTimestamp"}) >= api::string_at(*newest, {"lastTimestamp"})) {
+    if (newest == nullptr || api::string_at(event, {"lastTimestamp"}) >= api::string_at(*newest, {"lastTimestamp"})) {
       newest = &event;
     }
   }
@@ -320,9 +324,8 @@ control::ReconcileResult JointInferenceController::reconcile(const std::string& 
   const std::string type_label = worker_type_label(api::kinds::kJointInferenceService);
   for (const Role role : kRoles) {
     std::vector<control::ObjectPtr> mine;
-    std::copy_if(pods.begin(), pods.end(), std::back_inserter(mine), [&](const control::ObjectPtr& pod) {
-      return api::label(*pod, type_label) == role_name(role);
-    });
+    std::copy_if(pods.begin(), pods.end(), std::back_inserter(mine),
+                 [&](const control::ObjectPtr& pod) { return api::label(*pod, type_label) == role_name(role); });
     const std::string name = deployment_name(api::name_of(*service), role_name(role));
     auto deployment = informers_.deployments.cache().get(api::namespace_of(*service), name);
     if (deployment != nullptr && foreign_child(*deployment, *service)) deployment = nullptr;

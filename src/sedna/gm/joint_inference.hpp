@@ -18,7 +18,7 @@ namespace sedna::gm {
 
 /// The caches it reads. Children are watched with the label selector `name_label(kJointInferenceService)`.
 struct JointInferenceInformers {
-  control::Informer& services;     ///< with index "model" (see index_by_model)
+  control::Informer& services;  ///< with index "model" (see index_by_model)
   control::Informer& models;
   control::Informer& deployments;  ///< index "owner" (control::index_by_controller_uid), here and below
   control::Informer& k8s_services;

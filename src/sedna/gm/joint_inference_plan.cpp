@@ -21,8 +21,8 @@ std::string hem_parameters(const json::object& worker) {
   for (const auto& entry : *list) {
     if (!entry.is_object()) continue;
     const auto& parameter = entry.get_object();
-    out.push_back(json::object{{"key", api::string_at(parameter, {"key"})},
-                               {"value", api::string_at(parameter, {"value"})}});
+    out.push_back(
+        json::object{{"key", api::string_at(parameter, {"key"})}, {"value", api::string_at(parameter, {"value"})}});
   }
   return json::write(out);
 }

@@ -1,5 +1,5 @@
-// What a JointInferenceService should consist of: upstream's cloud and edge worker (docs/compatibility/control-plane.md).
-// Pure: the controller brings the objects in and carries the plan out.
+// What a JointInferenceService should consist of: upstream's cloud and edge worker
+// (docs/compatibility/control-plane.md). Pure: the controller brings the objects in and carries the plan out.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,8 @@ std::string worker_hash(const api::Object& service, Role role, const ModelAccess
 /// `worker_name`: of the live Deployment, or nothing to draw one. `additions`: with the environment that we add to
 /// upstream's. Throws Error(kInvalidArgument) with the field ("spec.edgeWorker.template.spec.containers").
 api::Object plan_deployment(const api::Object& service, Role role, const ModelAccess& model,
-                            const WorkerOptions& options, const std::optional<std::string>& worker_name, bool additions);
+                            const WorkerOptions& options, const std::optional<std::string>& worker_name,
+                            bool additions);
 
 /// The Service of the cloud worker.
 api::Object plan_service(const api::Object& service);

@@ -41,11 +41,23 @@ void put_conditions(json::array& conditions, const ServiceHealth& health, const 
   for (const State state : {State::kPending, State::kRunning, State::kFailed}) {
     if (state == health.state || find_condition(conditions, type_of(state)) == nullptr) continue;
     const bool recovered = state == State::kFailed;
-    set_condition(conditions,
-                  {std::string(type_of(state)), false, recovered ? "Recovered" : std::string(type_of(health.state)), ""},
-                  now, false);
+    set_condition(
+        conditions,
+        {std::string(type_of(state)), false, recovered ? "Recovered" : std::string(type_of(health.state)), ""}, now,
+        false);
   }
   set_condition(conditions, {std::string(type_of(health.state)), true, health.reason, health.message}, now, true);
+}
+
+/// Pods come and go between two reports.
+void refresh_readiness(json::object& status, const std::map<std::string, LivingPod>& living) {
+  json::value* entries = status.if_contains("edgeWorkers");
+  if (entries == nullptr || !entries->is_array()) return;
+  for (auto& entry : entries->get_array()) {
+    if (!entry.is_object()) continue;
+    const auto pod = living.find(std::string(api::string_at(entry.get_object(), {"uid"})));
+    entry.get_object()["ready"] = pod != living.end() && pod->second.ready;
+  }
 }
 
 /// A merge patch that turns one status into another, member by member; null removes.
@@ -92,6 +104,12 @@ control::ReconcileResult JointInferenceController::write_status(const api::Objec
   status["observedGeneration"] = api::generation_of(service);
   for (const auto& w : health) status[w.role] = json::object{{"ready", w.ready}, {"wanted", w.desired}};
 
+  std::map<std::string, LivingPod> living;
+  for (const auto& pod : informers_.pods.cache().by_index("service", api::uid_of(service))) {
+    living[std::string(api::uid_of(*pod))] = {std::string(api::name_of(*pod)), is_ready(*pod)};
+  }
+  refresh_readiness(status, living);
+
   control::ReconcileResult result;
   const auto again = [&result](SteadyClock::duration delay) {
     if (!result.requeue_after || delay < *result.requeue_after) result.requeue_after = delay;
@@ -112,13 +130,7 @@ control::ReconcileResult JointInferenceController::write_status(const api::Objec
       reports.clear();
     }
   }
-  if (!reports.empty()) {
-    std::map<std::string, LivingPod> living;
-    for (const auto& pod : informers_.pods.cache().by_index("service", api::uid_of(service))) {
-      living[std::string(api::uid_of(*pod))] = {std::string(api::name_of(*pod)), is_ready(*pod)};
-    }
-    merge_edge_reports(status, reports, living);
-  }
+  if (!reports.empty()) merge_edge_reports(status, reports, living);
   if (status != *before) {
     json::object body;
     body["status"] = status_patch(*before, status);

@@ -55,16 +55,21 @@ json::object report_body(const link::IncomingFact& fact) {
 
 struct Manager::Impl {
   Impl(store::ApiServer& s, ManagerOptions o, metrics::Registry& r)
-      : server(s), options(std::move(o)), registry(r), events(server, event_options()), caches(server, options.ns),
+      : server(s),
+        options(std::move(o)),
+        registry(r),
+        events(server, event_options()),
+        caches(server, options.ns),
         joint_inference(server, caches.joint_inference(), events, options.workers),
         datasets(server, caches, [this](const std::string& node) { return is_connected(node); }),
-        models(server, caches), edge_state(server, caches, board),
-        joint_inference_controller(joint_inference,
-                                   named("jointinferenceservice", options.worker_threads, registry)),
+        models(server, caches),
+        edge_state(server, caches, board),
+        joint_inference_controller(joint_inference, named("jointinferenceservice", options.worker_threads, registry)),
         dataset_controller(datasets, named("dataset", 2, registry)),
         model_controller(models, named("model", 2, registry)),
         edge_controller(edge_state, named("edge-state", 1, registry)),
-        link_server(options.link, board, [this](link::IncomingFact fact) { take(std::move(fact)); }, registry),
+        link_server(
+            options.link, board, [this](link::IncomingFact fact) { take(std::move(fact)); }, registry),
         links_task("links", std::chrono::seconds(5), [this] { look_at_links(); }) {
     joint_inference.watch(joint_inference_controller);
     dataset_controller.watch(caches.datasets);
@@ -72,8 +77,8 @@ struct Manager::Impl {
     edge_state.watch(edge_controller);
     for (const auto& informer : caches.others) {
       absent.push_back(std::make_unique<NoController>(server, *informer));
-      absent_controllers.push_back(std::make_unique<control::Controller>(
-          *absent.back(), named(lower(informer->kind().kind), 1, registry)));
+      absent_controllers.push_back(
+          std::make_unique<control::Controller>(*absent.back(), named(lower(informer->kind().kind), 1, registry)));
       absent_controllers.back()->watch(*informer);
     }
     if (options.elect) {

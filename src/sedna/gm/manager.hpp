@@ -18,7 +18,7 @@ struct ManagerOptions {
   std::string ns;  ///< whose objects it looks after; "" all
   WorkerOptions workers;
   link::LinkServerOptions link;
-  int worker_threads = 16;  ///< of the JointInferenceService controller: most of the time they wait for the server
+  int worker_threads = 32;  ///< of the JointInferenceService controller: most of the time they wait for the server
   bool elect = true;        ///< several GMs may run, one works
   std::string lease_namespace = "default";
   std::string lease_name = "sedna-gm";

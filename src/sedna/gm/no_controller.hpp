@@ -1,5 +1,5 @@
-// Tells whoever applies an object of a kind that nothing here acts on: a condition that says so, and what would. For the
-// kinds whose controllers are not part of this GM.
+// Tells whoever applies an object of a kind that nothing here acts on: a condition that says so, and what would. For
+// the kinds whose controllers are not part of this GM.
 #pragma once
 
 #include "sedna/control/controller.hpp"

@@ -1,12 +1,12 @@
 // What we make of upstream's recorded services equals what upstream's GM made of them, but for the reviewed list in
 // docs/compatibility/control-plane.md, each entry of which is a function here. The recordings lie beside the repository
 // (or where SEDNA_GOLDEN says); without them the test says that it was left out.
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+
+#include <gmock/gmock.h>
 
 #include "sedna/gm/children.hpp"
 #include "sedna/gm/test_gm.hpp"
@@ -121,7 +121,8 @@ json::object normal(json::object object, const std::string& uid) {
     }
   }
   if (auto* spec = api::find(object, {"spec"})) {
-    for (const char* given : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) spec->get_object().erase(given);
+    for (const char* given : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
+      spec->get_object().erase(given);
   }
   std::string text = canonical_text(object);
   for (auto at = text.find(uid); at != std::string::npos; at = text.find(uid, at)) text.replace(at, uid.size(), "UID");
@@ -258,7 +259,8 @@ TEST(Adoption, OurAdditionsComeWhenBothSidesRoll) {
   gm.apply_all(testing::kModels);
   gm.apply_all(testing::kService);
   const std::string uid(api::uid_of(gm.service()));
-  // As upstream's GM makes them: by our own builder without the additions, which the tests above hold to the recordings.
+  // As upstream's GM makes them: by our own builder without the additions, which the tests above hold to the
+  // recordings.
   for (const Role role : kRoles) {
     ModelAccess model;
     model.url = role == Role::kCloud ? "/models/big/model.onnx" : "/models/small/model.onnx";

@@ -1,12 +1,12 @@
-// The controllers over an embedded API server on one thread with a clock that stands still: a test says what happens and
-// when, and looks at what is there afterwards.
+// The controllers over an embedded API server on one thread with a clock that stands still: a test says what happens
+// and when, and looks at what is there afterwards.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "sedna/gm/caches.hpp"
 #include "sedna/gm/joint_inference.hpp"
@@ -151,7 +151,8 @@ class TestGm {
  private:
   struct Process {
     Process(store::ApiServer& api, const Clock& clock, const WorkerOptions& options)
-        : events(api, event_options(clock)), caches(api, ""),
+        : events(api, event_options(clock)),
+          caches(api, ""),
           joint_inference(api, caches.joint_inference(), events, options, clock),
           controller(joint_inference, controller_options(clock)) {
       joint_inference.watch(controller);

@@ -98,9 +98,7 @@ void add_env(json::object& container, const json::array& injected) {
 
 Credential read_credential(const api::Object& secret) {
   const std::string name(api::name_of(secret));
-  const auto fail = [&](const std::string& what) {
-    return Error(ErrorCode::kInvalidArgument, what, "secret/" + name);
-  };
+  const auto fail = [&](const std::string& what) { return Error(ErrorCode::kInvalidArgument, what, "secret/" + name); };
   const auto endpoint = api::annotation(secret, "s3-endpoint");
   if (!endpoint || endpoint->empty()) {
     throw fail("lacks the annotation s3-endpoint (host[:port] of the S3 service)");
@@ -142,7 +140,8 @@ json::object build_template(const json::object& user_template, const api::Object
   for (const auto& [key, value] : labels) all_labels[key] = value;
   const json::value* spec_value = out.if_contains("spec");
   if (spec_value == nullptr || !spec_value->is_object()) {
-    throw Error(ErrorCode::kInvalidArgument, "is missing: a Pod template needs a spec with containers", "template.spec");
+    throw Error(ErrorCode::kInvalidArgument, "is missing: a Pod template needs a spec with containers",
+                "template.spec");
   }
   auto& spec = out["spec"].get_object();
   const auto* containers = api::array_at(spec, {"containers"});

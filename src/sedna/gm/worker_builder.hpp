@@ -1,5 +1,6 @@
 // How GM dresses a user's Pod template as a worker: labels, environment, data mounts, the storage initializer. Pure
-// functions on JSON trees, the same for every kind; the names are upstream's contract (docs/compatibility/control-plane.md).
+// functions on JSON trees, the same for every kind; the names are upstream's contract
+// (docs/compatibility/control-plane.md).
 #pragma once
 
 #include <optional>
@@ -16,11 +17,13 @@ struct WorkerOptions {
   WorkerOptions() {}
   std::string lc_server = "http://localhost:9100";
   std::string storage_initializer_image = "kubeedge/sedna-storage-initializer:v0.3.0";
-  /// SEDNA_SERVE_PLAINTEXT=1 in workers: they serve without TLS and identity (configuration `security: required` ends it).
+  /// SEDNA_SERVE_PLAINTEXT=1 in workers: they serve without TLS and identity (configuration `security: required` ends
+  /// it).
   bool plaintext = true;
 };
 
-/// The S3 access that a Secret holds: annotations s3-endpoint and s3-usehttps, keys ACCESS_KEY_ID and SECRET_ACCESS_KEY.
+/// The S3 access that a Secret holds: annotations s3-endpoint and s3-usehttps, keys ACCESS_KEY_ID and
+/// SECRET_ACCESS_KEY.
 struct Credential {
   std::string secret;    ///< its name; the values stay in it
   std::string endpoint;  ///< "https://host:port"

@@ -9,9 +9,9 @@ namespace {
 /// Waiting reasons that mean more than "not yet".
 bool is_failure(std::string_view reason) {
   static constexpr std::string_view kFailures[] = {
-      "CrashLoopBackOff",     "ImagePullBackOff",   "ErrImagePull",     "ErrImageNeverPull",
-      "InvalidImageName",     "ImageNeedsCommand",  "ImageInspectError", "CreateContainerConfigError",
-      "CreateContainerError", "RunContainerError",  "RegistryUnavailable"};
+      "CrashLoopBackOff",     "ImagePullBackOff",  "ErrImagePull",       "ErrImageNeverPull",
+      "InvalidImageName",     "ImageNeedsCommand", "ImageInspectError",  "CreateContainerConfigError",
+      "CreateContainerError", "RunContainerError", "RegistryUnavailable"};
   return std::find(std::begin(kFailures), std::end(kFailures), reason) != std::end(kFailures);
 }
 
@@ -41,7 +41,8 @@ std::string sentence(std::string_view role, const api::Object& pod) {
 std::string ended(const json::object& terminated) {
   const auto code = api::int_at(terminated, {"exitCode"});
   const auto reason = api::string_at(terminated, {"reason"});
-  std::string out = reason == "OOMKilled" ? "ran out of memory (OOMKilled)" : "ended with exit code " + std::to_string(code);
+  std::string out =
+      reason == "OOMKilled" ? "ran out of memory (OOMKilled)" : "ended with exit code " + std::to_string(code);
   if (!reason.empty() && reason != "Error" && reason != "Completed" && reason != "OOMKilled") {
     out += " (" + std::string(reason) + ")";
   }
@@ -85,7 +86,8 @@ std::optional<PodProblem> container_problem(const api::Object& pod, std::string_
     const auto message = api::string_at(*waiting, {"message"});
     if (is_failure(problem.reason)) {
       problem.failing = true;
-      problem.message = who + (last != nullptr ? ended(*last) : std::string(message.empty() ? problem.reason : message));
+      problem.message =
+          who + (last != nullptr ? ended(*last) : std::string(message.empty() ? problem.reason : message));
       if (last != nullptr) {
         problem.message += "; started " + std::to_string(api::int_at(*c.status, {"restartCount"}) + 1) + " times";
       }
@@ -154,7 +156,8 @@ std::optional<PodProblem> problem_of(const api::Object& pod, std::string_view ro
     return problem;
   }
   problem.reason = "Starting";
-  problem.message = who + (api::string_at(pod, {"status", "phase"}) == "Running" ? "runs but is not ready yet" : "starts");
+  problem.message =
+      who + (api::string_at(pod, {"status", "phase"}) == "Running" ? "runs but is not ready yet" : "starts");
   problem.vague = true;
   return problem;
 }

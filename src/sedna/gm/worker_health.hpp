@@ -25,11 +25,11 @@ bool is_ready(const api::Object& pod);
 struct WorkerHealth {
   std::string role;  ///< "cloud", "edge"
   std::int64_t desired = 1;
-  std::int64_t ready = 0;      ///< Pods that are available
-  bool exists = false;         ///< there is a Deployment
-  bool current = false;        ///< every Pod is of the newest template and nothing old is left
+  std::int64_t ready = 0;  ///< Pods that are available
+  bool exists = false;     ///< there is a Deployment
+  bool current = false;    ///< every Pod is of the newest template and nothing old is left
   std::optional<PodProblem> problem;
-  std::string problem_pod;     ///< its name, for looking up events
+  std::string problem_pod;  ///< its name, for looking up events
   /// At least one worker serves.
   bool serves() const { return exists && ready > 0; }
 };

@@ -83,9 +83,9 @@ struct LcReporter::Impl {
     std::mutex mutex;
     std::condition_variable wake;
     bool stop = false;
-    std::mutex source_mutex;        ///< held while the source is asked
-    std::mutex sending;             ///< one report at a time, the period's or flush()'s; guards what follows
-    SystemClock::time_point since;  ///< start of the first period not yet reported
+    std::mutex source_mutex;                 ///< held while the source is asked
+    std::mutex sending;                      ///< one report at a time, the period's or flush()'s; guards what follows
+    SystemClock::time_point since;           ///< start of the first period not yet reported
     const std::string name = random_hex(8);  ///< of this process, so that its figures are not taken for the last one's
     bool complained = false;
     std::mutex start_mutex;

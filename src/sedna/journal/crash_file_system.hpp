@@ -23,8 +23,8 @@ class CrashFileSystem final : public FileSystem {
   };
   std::map<std::string, std::shared_ptr<Node>> nodes;
   std::uint64_t steps = 0;
-  std::uint64_t fail_at = 0;     ///< this step and all later ones throw (the machine is off); 0: never
-  std::uint64_t fail_once = 0;   ///< only this step throws (the disk hiccups)
+  std::uint64_t fail_at = 0;    ///< this step and all later ones throw (the machine is off); 0: never
+  std::uint64_t fail_once = 0;  ///< only this step throws (the disk hiccups)
   ErrorCode failure = ErrorCode::kUnavailable;
   bool torn_writes = false;  ///< a failing write leaves half of its bytes
 

@@ -40,7 +40,7 @@ class PosixFile final : public File {
   PosixFile& operator=(const PosixFile&) = delete;
 
   std::uint64_t size() override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_, &st) != 0) fail("cannot look at it", path_, errno);
     return static_cast<std::uint64_t>(st.st_size);
   }

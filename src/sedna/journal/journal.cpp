@@ -43,7 +43,8 @@ template <class T>
 T take(std::string_view bytes, std::size_t at) {
   T value = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) {
-    value = static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(bytes[at + i])) << (8 * i)));
+    value =
+        static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(bytes[at + i])) << (8 * i)));
   }
   return value;
 }
@@ -113,7 +114,7 @@ void Journal::load() {
     const std::string body = file_->read(at + kFrame, length);
     if (body.size() != length || crc32(body) != take<std::uint32_t>(frame, 4)) break;
     const char type = body[0];
-    if (!has_header && type != 'H') break;
+    if (has_header == (type == 'H')) break;  // one header, at the start
     if (type == 'H' && length >= 9) {
       next_ = take<std::uint64_t>(body, 1);
       id_ = body.substr(9);
@@ -199,7 +200,8 @@ void Journal::note(const std::string& acknowledgements) {
   }
 }
 
-/// Of each key only the newest stays. The file learns it as acknowledgements, so that the disk does not bring them back.
+/// Of each key only the newest stays. The file learns it as acknowledgements, so that the disk does not bring them
+/// back.
 void Journal::drop_replaced() {
   std::string notes;
   std::uint64_t dropped = 0;

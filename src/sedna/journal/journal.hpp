@@ -47,7 +47,8 @@ class Journal {
   const std::string& id() const { return id_; }
 
   /// Durable when it returns. `key`: what a later entry replaces at the limit; "" never. Throws
-  /// Error(kResourceExhausted) when full (journal or disk), kUnavailable when the disk fails; then nothing was appended.
+  /// Error(kResourceExhausted) when full (journal or disk), kUnavailable when the disk fails; then nothing was
+  /// appended.
   std::uint64_t append(std::string_view key, std::string_view data);
   /// As append(), and older waiting entries of the key are gone: used like this with entries that are never
   /// acknowledged, the journal is a small durable map.

@@ -1,8 +1,8 @@
 #include "sedna/journal/journal.hpp"
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/base/ids.hpp"
@@ -206,7 +206,8 @@ TEST(Journal, IsASmallDurableMapWhenEntriesReplaceEachOther) {
   CrashFileSystem fs;
   {
     Journal journal(in_memory(fs));
-    for (int i = 0; i < 3000; ++i) journal.replace("a/" + std::to_string(i % 3), std::string(100, 'x') + std::to_string(i));
+    for (int i = 0; i < 3000; ++i)
+      journal.replace("a/" + std::to_string(i % 3), std::string(100, 'x') + std::to_string(i));
     journal.replace("b/0", "other");
     EXPECT_EQ(journal.waiting(), 4U);
     EXPECT_LT(journal.file_bytes(), 150'000U);

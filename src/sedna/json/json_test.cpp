@@ -135,6 +135,7 @@ TEST(Json, FieldsNameTheirPath) {
   EXPECT_STREQ(as_object(parse("[1]").value(), "body").error().what(), "body: must be an object, not an array");
 }
 
+// RES-4.4
 TEST(Json, TellsMembersThatStandTwice) {
   EXPECT_EQ(duplicate_members(R"({"a":1,"b":{"c":[{"d":1,"d":2,"d":3}],"c":1},"a":{}})"),
             (std::vector<std::string>{"b.c[0].d", "b.c", "a"}));

@@ -76,6 +76,9 @@ std::string float_key(double v) {
   return {text.data(), end};
 }
 
+/// A text counts for as many values as it is long, so that aliases of long texts are bounded too.
+constexpr std::size_t kBytesAValue = 32;
+
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 
 /// yaml-cpp 0.7 makes single bytes of the escapes \N and \_: what is no UTF-8 here is one of those.
@@ -112,6 +115,7 @@ class Builder final : public YAML::EventHandler {
       // yaml-cpp takes a line without a colon for a key without a value.
       throw Fault(mark, "could not find expected ':' after \"" + *frames_.back().key + "\"");
     }
+    count(mark, 1);
     add(mark, anchor, Node{});
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -127,6 +131,8 @@ class Builder final : public YAML::EventHandler {
     const bool key = !frames_.empty() && frames_.back().node.content.is_object() && !frames_.back().key &&
                      !frames_.back().merge_next;
     node.content = scalar(mark, tag, text, key);
+    node.size += text.size() / kBytesAValue;
+    count(mark, node.size);
     node.is_merge = tag == "?" && text == "<<";
     add(mark, anchor, std::move(node));
   }
@@ -146,7 +152,7 @@ class Builder final : public YAML::EventHandler {
  private:
   struct Node {
     value content;
-    std::size_t size = 1;  ///< values in it
+    std::size_t size = 1;  ///< values in it, long texts as several
     bool is_merge = false;
   };
   struct Frame {
@@ -191,19 +197,20 @@ class Builder final : public YAML::EventHandler {
   void pop() {
     Frame done = std::move(frames_.back());
     frames_.pop_back();
-    --values_;  // add() counts it
     add(done.mark, done.anchor, std::move(done.node));
   }
 
   void add(const YAML::Mark& mark, YAML::anchor_t anchor, Node node) {
-    if (anchor != 0) anchors_[anchor] = node;
-    count(mark, 1);
+    if (anchor != 0) {
+      count(mark, node.size);  // a copy is kept
+      anchors_[anchor] = node;
+    }
     if (frames_.empty()) {
       root_ = std::move(node);
       return;
     }
     Frame& top = frames_.back();
-    top.node.size += node.size;
+    if (top.node.content.is_array() || top.key || top.merge_next) top.node.size += node.size;
     if (top.node.content.is_array()) {
       top.node.content.get_array().push_back(std::move(node.content));
       return;
@@ -218,6 +225,7 @@ class Builder final : public YAML::EventHandler {
       } else {
         top.key = key_text(mark, node.content);
         top.key_mark = mark;
+        top.node.size += node.size;
       }
     } else {
       if (options_.refuse_duplicates && map.contains(*top.key)) {

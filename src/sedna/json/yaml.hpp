@@ -15,7 +15,7 @@ struct YamlOptions {
   YamlOptions() {}
   std::size_t max_bytes = std::size_t{8} << 20;
   std::size_t max_depth = 64;
-  std::size_t max_values = 1'000'000;  ///< of all documents, with aliases counted as often as they are used
+  std::size_t max_values = 1'000'000;  ///< of all documents; aliases count as often as used, texts by length / 32
   bool refuse_duplicates = false;      ///< of keys within a mapping; else the last wins
 };
 

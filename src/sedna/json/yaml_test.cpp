@@ -10,6 +10,7 @@ std::string as_json(std::string_view yaml) {
   return v ? write(*v) : "error: " + v.error().message();
 }
 
+// RES-4.1
 TEST(Yaml, ScalarsAsKubectl) {
   const std::pair<const char*, const char*> cases[] = {{"24:00", R"("24:00")"},
                                                        {"on", "true"},
@@ -48,12 +49,14 @@ TEST(Yaml, ScalarsAsKubectl) {
   for (const auto& [yaml, json] : cases) EXPECT_EQ(as_json(yaml), json) << yaml;
 }
 
+// RES-4.1
 TEST(Yaml, KeysBecomeText) {
   EXPECT_EQ(as_json("on: 1\n2: 3\n1.5: 4\n1e6: 5\nx: 6"), R"({"true":1,"2":3,"1.5":4,"1e+06":5,"x":6})");
   EXPECT_TRUE(as_json("~: 1").starts_with("error: line 1, column 1: a key must be text"));
   EXPECT_TRUE(as_json("[a]: 1").starts_with("error:"));
 }
 
+// RES-4.1
 TEST(Yaml, AnchorsAndMerges) {
   EXPECT_EQ(as_json("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\nc: *x"),
             R"({"a":{"p":1,"q":2},"b":{"p":1,"q":3},"c":{"p":1,"q":2}})");
@@ -63,6 +66,7 @@ TEST(Yaml, AnchorsAndMerges) {
   EXPECT_TRUE(as_json("a: {<<: 5}").starts_with("error:"));
 }
 
+// RES-4.1
 TEST(Yaml, Documents) {
   const auto docs = parse_yaml_documents("---\n# nothing\n---\na: 1\n---\n\n---\nb: 2\n...\n");
   ASSERT_TRUE(docs);
@@ -78,6 +82,7 @@ TEST(Yaml, Documents) {
             "error: line 2, column 1: did not find expected <document start>");
 }
 
+// RES-4.2
 TEST(Yaml, DuplicateKeys) {
   EXPECT_EQ(as_json("a: 1\na: 2"), R"({"a":2})");
   YamlOptions strict;
@@ -87,6 +92,7 @@ TEST(Yaml, DuplicateKeys) {
   EXPECT_EQ(r.error().message(), "line 3, column 4: key \"a\" already set in map");
 }
 
+// RES-4.2
 TEST(Yaml, Bounds) {
   std::string bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n";
   for (char c = 'b'; c < 'k'; ++c) {
@@ -97,6 +103,17 @@ TEST(Yaml, Bounds) {
   }
   auto r = parse_yaml(bomb);
   ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
+  std::string nested = "x: ";
+  for (int i = 0; i < 60; ++i) nested += "&a" + std::to_string(i) + " [";
+  for (int i = 0; i < 20'000; ++i) nested += "x,";
+  r = parse_yaml(nested + std::string(60, ']'));
+  ASSERT_FALSE(r) << "each anchor keeps a copy";
+  EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
+  std::string aliases = "a: &a " + std::string(1 << 20, 'x') + "\nb: [";
+  for (int i = 0; i < 50; ++i) aliases += "*a,";
+  r = parse_yaml(aliases + "]");
+  ASSERT_FALSE(r) << "aliases of a long text";
   EXPECT_EQ(r.error().code(), ErrorCode::kResourceExhausted);
   r = parse_yaml(std::string(2000, '['));
   ASSERT_FALSE(r);
@@ -111,6 +128,7 @@ TEST(Yaml, Bounds) {
   EXPECT_TRUE(as_json("a: .inf").starts_with("error: line 1"));
 }
 
+// RES-4.2
 TEST(Yaml, ErrorsSayWhere) {
   const auto r = parse_yaml("spec:\n  a: [1, 2\n  b: 3\n");
   ASSERT_FALSE(r);
@@ -124,6 +142,7 @@ std::string yaml_of(std::string_view json) {
   return write_yaml(parse(json).value());
 }
 
+// RES-4.3
 TEST(YamlWriter, AsKubectl) {
   EXPECT_EQ(
       yaml_of(R"({"kind":"Pod","apiVersion":"v1","metadata":{"labels":{},"creationTimestamp":"2026-01-31T13:05:59Z"},
@@ -158,13 +177,17 @@ spec:
   z: null
 )");
   EXPECT_EQ(yaml_of("[[1,[2]],{}]"), "- - 1\n  - - 2\n- {}\n");
+  EXPECT_EQ(yaml_of(R"({"b10":1,"b9":1,"B":1,"_":1,"a":1,"1":1})"), "_: 1\n\"1\": 1\nB: 1\na: 1\nb9: 1\nb10: 1\n");
+  EXPECT_EQ(yaml_of(R"({"1x":1,"1200":1,"500":1})"), yaml_of(R"({"500":1,"1200":1,"1x":1})")) << "go-yaml's circle";
 }
 
+// RES-4.3
 TEST(YamlWriter, FoldsLongText) {
   EXPECT_EQ(yaml_of(R"({"m":")" + std::string(40, 'a') + " " + std::string(50, 'b') + R"( c"})"),
             "m: " + std::string(40, 'a') + " " + std::string(50, 'b') + "\n  c\n");
 }
 
+// RES-4.3
 TEST(YamlWriter, ReadsBack) {
   for (const char* text : {"",
                            "a",

@@ -9,6 +9,7 @@
 namespace sedna::json {
 namespace {
 
+// RES-4.1, RES-4.3
 TEST(Yaml, AsRecordedFromKubectlsLibrary) {
   std::ifstream in(SEDNA_SOURCE_DIR "/tests/compat/vectors/yaml.jsonl");
   ASSERT_TRUE(in) << "tests/compat/vectors/yaml.jsonl is missing";

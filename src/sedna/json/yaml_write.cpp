@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <list>
 #include <string>
 
 #include "sedna/json/scanner.hpp"
@@ -93,9 +94,13 @@ class Writer {
     std::vector<const object::value_type*> members;
     members.reserve(map.size());
     for (const auto& member : map) members.push_back(&member);
-    std::ranges::sort(members, [](const auto* a, const auto* b) { return key_less(a->key(), b->key()); });
+    // go-yaml's order has circles ("500" before "1200" before "1x" before "500"), so what comes out must not depend on
+    // how the members stood, and only a sort by merging keeps within its bounds.
+    std::ranges::sort(members, {}, [](const auto* member) { return std::string_view(member->key()); });
+    std::list<const object::value_type*> ordered(members.begin(), members.end());
+    ordered.sort([](const auto* a, const auto* b) { return key_less(a->key(), b->key()); });
     bool first = inline_first;
-    for (const auto* member : members) {
+    for (const auto* member : ordered) {
       if (!std::exchange(first, false)) line(indent);
       const std::string_view key = member->key();
       const bool complex = key.size() > kLongestSimpleKey || has_break(key);

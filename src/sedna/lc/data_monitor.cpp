@@ -178,8 +178,7 @@ json::object DataMonitor::dataset_fact(const json::object& object, Watched& watc
   }
   const auto format = dataset::parse_format(api::string_at(object, {"spec", "format"}));
   if (!format) return failure(format.error());
-  const auto count =
-      dataset::count_file(paths_.host(url), *format, dataset::CountState::from_text(watched.memory));
+  const auto count = dataset::count_file(paths_.host(url), *format, dataset::CountState::from_text(watched.memory));
   if (!count) {
     watched.memory.clear();
     // What the user knows is the path on the node.
@@ -192,7 +191,7 @@ json::object DataMonitor::dataset_fact(const json::object& object, Watched& watc
 json::object DataMonitor::model_fact(const json::object& object, Watched& watched) const {
   const std::string url(api::string_at(object, {"spec", "url"}));
   const std::string path = paths_.host(url);
-  struct stat st {};
+  struct stat st{};
   if (::stat(path.c_str(), &st) != 0) {
     const int number = errno;
     const bool absent = number == ENOENT || number == ENOTDIR;

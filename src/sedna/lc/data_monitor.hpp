@@ -1,5 +1,5 @@
-// Looks after the node's Datasets and Models: counts samples as index files grow, notices whether model files are there,
-// and reports what changed. One thread.
+// Looks after the node's Datasets and Models: counts samples as index files grow, notices whether model files are
+// there, and reports what changed. One thread.
 #pragma once
 
 #include <condition_variable>

@@ -42,10 +42,15 @@ const Paths& prepared(const Paths& paths) {
 
 struct LocalController::Impl {
   Impl(LocalControllerOptions o, metrics::Registry& r)
-      : options(std::move(o)), registry(r), store(journal_options(prepared(options.paths).own)),
-        facts(journal_options(options.paths.facts())), state(store), link(link_options(options), facts, state),
+      : options(std::move(o)),
+        registry(r),
+        store(journal_options(prepared(options.paths).own)),
+        facts(journal_options(options.paths.facts())),
+        state(store),
+        link(link_options(options), facts, state),
         monitor(state, store, options.paths, reporter(), options.data),
-        reports(state, store, reporter(), registry), disk(disk_options(registry)),
+        reports(state, store, reporter(), registry),
+        disk(disk_options(registry)),
         server(server_options(options), registry),
         connected_gauge(registry.gauge("sedna_lc_connected", "1 while GM is reached")),
         waiting_gauge(registry.gauge("sedna_lc_facts_waiting", "Facts that GM has not acknowledged")) {
@@ -96,12 +101,13 @@ struct LocalController::Impl {
     auto report = parse_worker_report(request.body.text());
     if (!report) co_return answer(400, report.error().what());
     if (report->name != request.params[0]) {
-      co_return answer(400, "the name in the body is \"" + report->name + "\" and that in the path \"" +
-                                request.params[0] + "\"");
+      co_return answer(
+          400, "the name in the body is \"" + report->name + "\" and that in the path \"" + request.params[0] + "\"");
     }
     auto work = [this, r = std::move(*report)] {
       const std::string dropped = reports.take(r);
-      if (!dropped.empty()) log::info("a worker's report belongs to nothing here", {{"worker", r.name}, {"reason", dropped}});
+      if (!dropped.empty())
+        log::info("a worker's report belongs to nothing here", {{"worker", r.name}, {"reason", dropped}});
     };
     co_await disk.run(std::move(work), request.deadline);
     co_return answer(200, "OK");  // also for what was passed over, as upstream answers

@@ -1,8 +1,6 @@
 // The local controller against a real link server and real files, through restarts.
 #include "sedna/lc/local_controller.hpp"
 
-#include <gtest/gtest.h>
-
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -12,6 +10,8 @@
 #include <fstream>
 #include <mutex>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/ids.hpp"
 #include "sedna/link/server.hpp"
@@ -205,16 +205,18 @@ TEST_F(Node, WorkersReachItByAUnixSocketToo) {
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   const std::string body = kReport;
-  const std::string request = "POST /sedna/workers/w/info HTTP/1.1\r\nHost: lc\r\nConnection: close\r\nContent-Length: " +
-                              std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string request =
+      "POST /sedna/workers/w/info HTTP/1.1\r\nHost: lc\r\nConnection: close\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body;
   ASSERT_EQ(::write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
   std::string answer(4096, '\0');
   std::size_t n = 0;
-  for (ssize_t got = 0; (got = ::read(fd, answer.data() + n, answer.size() - n)) > 0; n += static_cast<std::size_t>(got)) {
+  for (ssize_t got = 0; (got = ::read(fd, answer.data() + n, answer.size() - n)) > 0;
+       n += static_cast<std::size_t>(got)) {
   }
   ::close(fd);
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
-  EXPECT_TRUE(until([&] { return fact(kService).contains("ownerInfo"); }));
+  EXPECT_TRUE(until([&] { return fact(kService).contains("ownerInfo"); })) << answer;
 }
 
 }  // namespace

@@ -98,7 +98,16 @@ void NodeState::gone(const link::StateKey& subject) {
   if (changed_) changed_(subject);
 }
 
+bool NodeState::complete() const {
+  const std::lock_guard lock(mutex_);
+  return complete_;
+}
+
 void NodeState::synced() {
+  {
+    const std::lock_guard lock(mutex_);
+    complete_ = true;
+  }
   if (synced_) synced_();
 }
 

@@ -32,6 +32,8 @@ class NodeState final : public link::StateSink {
   /// "namespace/name" and object of each of the kind.
   std::vector<std::pair<std::string, ObjectPtr>> list(const std::string& kind) const;
   bool connected() const;
+  /// A connection has brought everything since this process began: what is not known then is not this node's.
+  bool complete() const;
   /// Why there is no link; "" when there is one.
   std::string problem() const;
 
@@ -53,7 +55,7 @@ class NodeState final : public link::StateSink {
   std::function<void(bool)> on_link_;
   mutable std::mutex mutex_;
   std::map<link::StateKey, Known> objects_;
-  bool up_ = false;
+  bool up_ = false, complete_ = false;
   std::string problem_ = "not connected yet";
 };
 

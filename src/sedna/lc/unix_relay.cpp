@@ -63,8 +63,7 @@ net::Task<void> copy(std::shared_ptr<Pair> pair, From* from, To* to) {
 }  // namespace
 
 struct UnixRelay::Impl {
-  Impl(std::string p, std::uint16_t port_number)
-      : path(std::move(p)), port(port_number), acceptor(io) {}
+  Impl(std::string p, std::uint16_t port_number) : path(std::move(p)), port(port_number), acceptor(io) {}
 
   void listen() {
     error_code error;
@@ -96,8 +95,7 @@ struct UnixRelay::Impl {
   static net::Task<void> accept(Impl* self) {
     for (;;) {
       error_code error;
-      local::socket socket =
-          co_await self->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+      local::socket socket = co_await self->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
       if (error == asio::error::operation_aborted || !self->acceptor.is_open()) co_return;
       if (error) continue;
       auto pair = std::make_shared<Pair>(std::move(socket), self->io);

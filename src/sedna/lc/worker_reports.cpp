@@ -44,8 +44,11 @@ json::object object_at(const json::object& o, std::string_view name) {
   return v != nullptr && v->is_object() ? v->get_object() : json::object();
 }
 
+/// A count; what no count can be is 0.
 json::value sum(double a, double b) {
-  return static_cast<std::int64_t>(std::llround(a + b));
+  constexpr double kMost = 1e15;
+  const double total = a + b;
+  return total > 0 && total < kMost ? static_cast<std::int64_t>(std::llround(total)) : std::int64_t{0};
 }
 
 /// What adds up over the runs of a worker: the figures of ownerInfo and of statistics, in one object.
@@ -55,9 +58,8 @@ json::object figures_of(const WorkerReport& report) {
   figures["inferenceNumber"] = sum(inferences, 0);
   figures["hardExampleNumber"] = sum(number_at(report.owner_info, "hardExampleNumber"), 0);
   const json::value* uploads = report.statistics.if_contains("uploads");
-  figures["uploads"] = uploads != nullptr
-                           ? sum(number_of(*uploads), 0)
-                           : sum(number_at(report.owner_info, "uploadCloudRatio") * inferences, 0);
+  figures["uploads"] = uploads != nullptr ? sum(number_of(*uploads), 0)
+                                          : sum(number_at(report.owner_info, "uploadCloudRatio") * inferences, 0);
   for (const std::string_view name : {"uploadBytes", "fallbacks"}) {
     if (report.statistics.contains(name)) figures[name] = sum(number_at(report.statistics, name), 0);
   }
@@ -94,11 +96,14 @@ Result<WorkerReport> parse_worker_report(std::string_view body) {
   if (!parsed->is_object()) return Error(ErrorCode::kInvalidArgument, "must be a JSON object", "body");
   const auto& o = parsed->get_object();
   WorkerReport out;
-  for (const auto& [name, into] :
-       {std::pair{std::string_view("name"), &out.name}, {std::string_view("namespace"), &out.ns},
-        {std::string_view("ownerName"), &out.owner_name}, {std::string_view("ownerKind"), &out.owner_kind},
-        {std::string_view("kind"), &out.kind}, {std::string_view("status"), &out.status},
-        {std::string_view("podUid"), &out.pod_uid}, {std::string_view("run"), &out.run}}) {
+  for (const auto& [name, into] : {std::pair{std::string_view("name"), &out.name},
+                                   {std::string_view("namespace"), &out.ns},
+                                   {std::string_view("ownerName"), &out.owner_name},
+                                   {std::string_view("ownerKind"), &out.owner_kind},
+                                   {std::string_view("kind"), &out.kind},
+                                   {std::string_view("status"), &out.status},
+                                   {std::string_view("podUid"), &out.pod_uid},
+                                   {std::string_view("run"), &out.run}}) {
     const json::value* v = member(o, name);
     if (v == nullptr || v->is_null()) continue;
     if (!v->is_string()) return Error(ErrorCode::kInvalidArgument, "must be a string", std::string(name));
@@ -108,8 +113,8 @@ Result<WorkerReport> parse_worker_report(std::string_view body) {
     *into = std::string(v->get_string());
   }
   out.owner_kind = lower(out.owner_kind);
-  for (const auto& [name, into] : {std::pair{std::string_view("ownerInfo"), &out.owner_info},
-                                   {std::string_view("statistics"), &out.statistics}}) {
+  for (const auto& [name, into] :
+       {std::pair{std::string_view("ownerInfo"), &out.owner_info}, {std::string_view("statistics"), &out.statistics}}) {
     const json::value* v = member(o, name);
     if (v == nullptr || v->is_null()) continue;
     if (!v->is_object()) return Error(ErrorCode::kInvalidArgument, "must be an object", std::string(name));
@@ -123,7 +128,8 @@ json::object add_base(const json::object& now, const json::object& base) {
   for (const auto& [name, value] : base) {
     if (value.is_object()) {
       json::object errors = object_at(out, name);
-      for (const auto& [cause, count] : value.get_object()) errors[cause] = sum(number_at(errors, cause), number_of(count));
+      for (const auto& [cause, count] : value.get_object())
+        errors[cause] = sum(number_at(errors, cause), number_of(count));
       out[name] = std::move(errors);
     } else {
       out[name] = sum(number_at(out, name), number_of(value));
@@ -134,12 +140,15 @@ json::object add_base(const json::object& now, const json::object& base) {
 
 WorkerReports::WorkerReports(NodeState& state, journal::Journal& store, Reporter report, metrics::Registry& registry,
                              const Clock& clock)
-    : state_(state), store_(store), report_(std::move(report)), clock_(clock),
+    : state_(state),
+      store_(store),
+      report_(std::move(report)),
+      clock_(clock),
       taken_(registry.counter("sedna_lc_reports_total", "Reports of workers that were passed on")),
       dropped_(registry.counter("sedna_lc_reports_dropped_total", "Reports of workers whose job is not known here")) {}
 
-/// The service that a report belongs to, "" when there is none. Upstream's workers say ownerName "sedna" when JOB_NAME is
-/// not set: then it is the only one of their namespace.
+/// The service that a report belongs to, "" when there is none. Upstream's workers say ownerName "sedna" when JOB_NAME
+/// is not set: then it is the only one of their namespace.
 std::string WorkerReports::owner_key(const WorkerReport& report) const {
   const std::string key = report.ns + "/" + report.owner_name;
   if (state_.get({std::string(kService), key}) != nullptr) return key;
@@ -151,7 +160,9 @@ std::string WorkerReports::owner_key(const WorkerReport& report) const {
     ++found;
     only = service;
   }
-  return found == 1 && report.owner_name == "sedna" ? only : std::string();
+  if (report.owner_name == "sedna") return found == 1 ? only : std::string();
+  // Before GM has said everything an unknown service may well be ours; GM has the last word.
+  return !state_.complete() && !report.owner_name.empty() ? key : std::string();
 }
 
 std::string WorkerReports::take(const WorkerReport& report) {
@@ -160,8 +171,8 @@ std::string WorkerReports::take(const WorkerReport& report) {
   const std::string key = joint ? owner_key(report) : std::string();
   if (key.empty()) {
     dropped_.add();
-    return "this node has no " + (report.owner_kind.empty() ? std::string("job") : report.owner_kind) + " " + report.ns +
-           "/" + report.owner_name;
+    return "this node has no " + (report.owner_kind.empty() ? std::string("job") : report.owner_kind) + " " +
+           report.ns + "/" + report.owner_name;
   }
   const std::string worker = !report.pod_uid.empty() ? report.pod_uid : report.name;
   const std::string stored_key = std::string(kPrefix) + key + "/" + worker;

@@ -18,10 +18,10 @@ namespace sedna::lc {
 /// upstream's; `podUid`, `run` and `statistics` ours.
 struct WorkerReport {
   std::string name, ns, owner_name, owner_kind, kind, status;
-  std::string pod_uid;       ///< of the worker's Pod: replicas share a name
-  std::string run;           ///< of the worker's process: figures begin anew with it
+  std::string pod_uid;  ///< of the worker's Pod: replicas share a name
+  std::string run;      ///< of the worker's process: figures begin anew with it
   json::object owner_info;
-  json::object statistics;   ///< uploads, uploadBytes, fallbacks, latencyMilliseconds, errors
+  json::object statistics;  ///< uploads, uploadBytes, fallbacks, latencyMilliseconds, errors
 };
 
 /// Errors name the field. Member names compare without case, as Go's decoder does.

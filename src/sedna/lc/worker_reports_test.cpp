@@ -39,11 +39,13 @@ class Reports : public ::testing::Test {
         },
         registry_, clock_);
   }
-  static std::string body(const std::string& owner, int inferences, int hard, double ratio, const std::string& more = {}) {
+  static std::string body(const std::string& owner, int inferences, int hard, double ratio,
+                          const std::string& more = {}) {
     return R"({"name":"edgeworker-x","namespace":"default","ownerName":")" + owner +
            R"(","ownerKind":"jointinferenceservice","kind":"inference","results":[],"ownerInfo":{"startTime":"a",)"
-           R"("updateTime":"b","inferenceNumber":)" + std::to_string(inferences) + R"(,"hardExampleNumber":)" +
-           std::to_string(hard) + R"(,"uploadCloudRatio":)" + std::to_string(ratio) + "}" + more + "}";
+           R"("updateTime":"b","inferenceNumber":)" +
+           std::to_string(inferences) + R"(,"hardExampleNumber":)" + std::to_string(hard) + R"(,"uploadCloudRatio":)" +
+           std::to_string(ratio) + "}" + more + "}";
   }
   std::int64_t info(std::string_view name) { return fact_.at("ownerInfo").at(name).as_int64(); }
 
@@ -80,7 +82,8 @@ TEST_F(Reports, FiguresAddUpWhenTheWorkerStartsAnew) {
 
 TEST_F(Reports, OurWorkersSayWhichRunItIsAndWhichPod) {
   const auto ours = [](const char* run, int uploads) {
-    return std::string(R"(,"podUid":"uid-1","run":")") + run + R"(","statistics":{"uploads":)" + std::to_string(uploads) +
+    return std::string(R"(,"podUid":"uid-1","run":")") + run + R"(","statistics":{"uploads":)" +
+           std::to_string(uploads) +
            R"(,"uploadBytes":1000,"fallbacks":2,"errors":{"timeout":1},"latencyMilliseconds":{"p50":1.5}})";
   };
   take(body("digits", 10, 4, 0.4, ours("a", 4)));
@@ -99,8 +102,10 @@ TEST_F(Reports, UpstreamsDefaultOwnerIsTheOnlyServiceOfTheNamespace) {
   EXPECT_EQ(subject_.key, "default/digits");
   know("default/second");
   EXPECT_NE(take(body("sedna", 2, 0, 0)), "") << "two services: whose would it be?";
-  EXPECT_NE(take(body("other", 2, 0, 0)), "");
-  EXPECT_EQ(facts_, 1);
+  EXPECT_EQ(take(body("other", 2, 0, 0)), "") << "GM has not said everything yet";
+  state_.synced();
+  EXPECT_NE(take(body("third", 2, 0, 0)), "");
+  EXPECT_EQ(facts_, 2);
 }
 
 TEST(WorkerReport, ReadsAsGoDoesAndSaysWhatIsWrong) {

@@ -90,7 +90,8 @@ std::string read_token(const std::string& file) {
     if (users != nullptr && users->is_array() && !users->get_array().empty()) {
       const json::value& first = users->get_array()[0];
       const json::value* user = first.is_object() ? first.get_object().if_contains("user") : nullptr;
-      const json::value* token = user != nullptr && user->is_object() ? user->get_object().if_contains("token") : nullptr;
+      const json::value* token =
+          user != nullptr && user->is_object() ? user->get_object().if_contains("token") : nullptr;
       if (token != nullptr && token->is_string()) return std::string(token->get_string());
     }
     throw Error(ErrorCode::kInvalidArgument, "is a kubeconfig without a token", "token file " + file);
@@ -269,10 +270,10 @@ struct LinkClient::Impl {
   bool finished = false;
   std::atomic<bool> stopping{false}, up{false};
   std::atomic<std::uint64_t> connections{0};
-  std::uint64_t sent = 0;             ///< the client's thread only, as in_flight
+  std::uint64_t sent = 0;  ///< the client's thread only, as in_flight
   std::set<std::uint64_t> in_flight;
   std::mutex mutex;
-  std::shared_ptr<Outbox> outbox;     ///< of the connection that is up
+  std::shared_ptr<Outbox> outbox;  ///< of the connection that is up
   net::WebSocketStream* stream = nullptr;
   std::thread thread;
 };

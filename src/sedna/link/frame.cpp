@@ -61,7 +61,8 @@ constexpr std::array<std::string_view, 8> kTypeNames = {"hello", "object", "gone
 
 Result<StateKey> read_subject(const json::object& o) {
   StateKey out;
-  for (const auto& [name, into] : {std::pair{std::string_view("kind"), &out.kind}, {std::string_view("key"), &out.key}}) {
+  for (const auto& [name, into] :
+       {std::pair{std::string_view("kind"), &out.kind}, {std::string_view("key"), &out.key}}) {
     auto text = json::require_string(o, name);
     if (!text) return text.error();
     constexpr std::size_t kLongest = 512;

@@ -23,7 +23,7 @@ inline constexpr int kVersion = 1;
 struct UpstreamFrame {
   UpstreamFrame() {}
   std::string ns;
-  std::string kind;       ///< lower case, as decode_upstream gives it; upstream's LC sends both spellings
+  std::string kind;  ///< lower case, as decode_upstream gives it; upstream's LC sends both spellings
   std::string name;
   std::string operation;  ///< insert, update, delete, status; "" in the bare header that LC begins with
   json::object content;   ///< empty when there is none

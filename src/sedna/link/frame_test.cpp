@@ -40,8 +40,8 @@ TEST(UpstreamFrame, WritesWhatUpstreamsLocalControllerReads) {
 }
 
 TEST(UpstreamFrame, RefusesWhatIsNone) {
-  for (const char* text : {"", "[]", "{\"header\":1}", R"({"header":{"namespace":3}})", R"({"header":{},"content":"%"})",
-                           R"({"header":{},"content":"W10="})"}) {
+  for (const char* text : {"", "[]", "{\"header\":1}", R"({"header":{"namespace":3}})",
+                           R"({"header":{},"content":"%"})", R"({"header":{},"content":"W10="})"}) {
     EXPECT_FALSE(decode_upstream(text)) << text;
   }
 }
@@ -91,7 +91,8 @@ TEST(Message, ComesBackAsItWas) {
 TEST(Message, RefusesWhatIsNone) {
   for (const char* text :
        {"", "1", "{}", R"({"type":"fact"})", R"({"type":"fact","kind":"D","key":"k","sequence":-1,"fact":{}})",
-        R"({"type":"hello","node":"","id":"x","version":1})", R"({"type":"hello","node":"n","id":"x","version":1,"known":3})",
+        R"({"type":"hello","node":"","id":"x","version":1})",
+        R"({"type":"hello","node":"n","id":"x","version":1,"known":3})",
         R"({"type":"object","kind":"","key":"k","resourceVersion":"1","object":{}})"}) {
     EXPECT_FALSE(decode(text)) << text;
   }

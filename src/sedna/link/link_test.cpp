@@ -1,7 +1,4 @@
 // Both ends of the link over real sockets, with connections that break in every way.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -16,6 +13,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sedna/base/ids.hpp"
 #include "sedna/journal/crash_file_system.hpp"
@@ -373,7 +372,8 @@ TEST(ReadToken, TakesTheFirstLineOrAKubeconfigs) {
 }
 
 /// Upstream's local controller, as recorded: "GET /", a bare header first, then frames.
-net::Task<std::vector<std::string>> upstream_session(std::string url, std::vector<std::string> send, std::size_t expect) {
+net::Task<std::vector<std::string>> upstream_session(std::string url, std::vector<std::string> send,
+                                                     std::size_t expect) {
   net::WebSocketOptions options;
   options.headers.add("Node-Name", "edge0");
   const Deadline deadline = Deadline::after(std::chrono::seconds(5));
@@ -397,12 +397,13 @@ TEST_F(LinkTest, UpstreamsLocalControllersAreServedAsRecorded) {
   asio::io_context io;
   auto received = asio::co_spawn(
       io,
-      upstream_session("ws://127.0.0.1:" + std::to_string(port_) + "/",
-                       {R"({"namespace":"","resourceKind":"","resourceName":"","operation":""})",
-                        R"({"header":{"namespace":"default","resourceKind":"Dataset","resourceName":"a","operation":"status"},)"
-                        R"("content":"eyJudW1iZXJPZlNhbXBsZXMiOjQwfQ=="})",
-                        "not json"},
-                       1),
+      upstream_session(
+          "ws://127.0.0.1:" + std::to_string(port_) + "/",
+          {R"({"namespace":"","resourceKind":"","resourceName":"","operation":""})",
+           R"({"header":{"namespace":"default","resourceKind":"Dataset","resourceName":"a","operation":"status"},)"
+           R"("content":"eyJudW1iZXJPZlNhbXBsZXMiOjQwfQ=="})",
+           "not json"},
+          1),
       asio::use_future);
   io.run();
   const auto frames = received.get();
@@ -426,8 +427,8 @@ TEST_F(LinkTest, UpstreamsLocalControllersCanBeForbidden) {
   start_server(options);
   board_.set(kA, object("one"), "1", {"edge0"});
   asio::io_context io;
-  auto received = asio::co_spawn(io, upstream_session("ws://127.0.0.1:" + std::to_string(port_) + "/", {}, 1),
-                                 asio::use_future);
+  auto received =
+      asio::co_spawn(io, upstream_session("ws://127.0.0.1:" + std::to_string(port_) + "/", {}, 1), asio::use_future);
   io.run();
   EXPECT_TRUE(received.get().empty());
 }

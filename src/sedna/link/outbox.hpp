@@ -54,7 +54,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   net::asio::any_io_executor executor_;
   Source more_;
   const std::size_t max_queue_;
-  net::asio::steady_timer wake_;   // from the executor only, as the next three
+  net::asio::steady_timer wake_;  // from the executor only, as the next three
   net::asio::steady_timer ended_;
   bool writer_done_ = false;
   bool stop_ = false;

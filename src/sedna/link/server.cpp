@@ -69,7 +69,10 @@ struct Session {
 
 struct LinkServer::Impl {
   Impl(LinkServerOptions o, StateBoard& b, FactSink s, metrics::Registry& registry)
-      : options(std::move(o)), board(b), sink(std::move(s)), server(server_options(options), registry),
+      : options(std::move(o)),
+        board(b),
+        sink(std::move(s)),
+        server(server_options(options), registry),
         connected_gauge(registry.gauge("sedna_link_connected", "Local controllers connected")),
         facts(registry.counter("sedna_link_facts_total", "Facts that local controllers reported")),
         refused(registry.counter("sedna_link_refused_total", "Connections refused: no or a wrong token")) {}
@@ -90,14 +93,14 @@ struct LinkServer::Impl {
   void load_tokens() {
     if (options.token_file.empty()) return;
     auto loaded = identity::TokenTable::load(options.token_file);
-    struct stat st {};
+    struct stat st{};
     const std::lock_guard lock(mutex);
     tokens_read = ::stat(options.token_file.c_str(), &st) == 0 ? st.st_mtim.tv_sec : 0;
     tokens = std::move(loaded).value();
   }
 
   bool tokens_changed() {
-    struct stat st {};
+    struct stat st{};
     const std::lock_guard lock(mutex);
     return ::stat(options.token_file.c_str(), &st) == 0 && st.st_mtim.tv_sec != tokens_read;
   }
@@ -138,8 +141,9 @@ struct LinkServer::Impl {
     session->subscription = board.subscribe(session->node, [outbox] {
       if (const auto strong = outbox.lock()) strong->wake();
     });
-    log::info("a local controller has connected",
-              {{"node", session->node}, {"remote", session->remote}, {"protocol", session->legacy ? "upstream" : "v1"}});
+    log::info(
+        "a local controller has connected",
+        {{"node", session->node}, {"remote", session->remote}, {"protocol", session->legacy ? "upstream" : "v1"}});
     return session;
   }
 
@@ -375,8 +379,8 @@ struct LinkServer::Impl {
     route.anonymous = true;
     route.max_body = kMaxFrame;
     route.websocket_idle = options.idle;
-    server.websocket("/sedna/link/v1",
-                     [this](serve::Request& q, serve::WebSocket& s) { return serve_ours(q, s); }, route);
+    server.websocket(
+        "/sedna/link/v1", [this](serve::Request& q, serve::WebSocket& s) { return serve_ours(q, s); }, route);
     // Upstream's connects to "/", and its server takes any path.
     server.websocket("/", [this](serve::Request& q, serve::WebSocket& s) { return serve_legacy(q, s); }, route);
     server.start();

@@ -62,6 +62,7 @@ struct Agent::Impl {
         options(std::move(o)),
         registry(r),
         context(server, NodePaths(std::filesystem::absolute(options.state), options.node)),
+        cgroups(options.node),
         queue(queue_backoff()),
         pods(server, api::kinds::kPod, pods_of(options.node)),
         services(server, api::kinds::kService),
@@ -146,6 +147,7 @@ struct Agent::Impl {
     context.pods = &pods;
     context.events = &events;
     context.prober = &prober;
+    context.cgroups = &cgroups;
     context.cpu_millis = usable_cores() * 1000;
     context.memory_bytes = memory_of_machine();
     context.poke = [this](const std::string& uid) { queue.add(uid); };
@@ -258,6 +260,7 @@ struct Agent::Impl {
     identity.gpus = count_gpus();
     identity.plain = !plain_reason.empty();
     identity.plain_reason = plain_reason;
+    identity.disk_folder = context.paths.node.string();
     registration = std::make_unique<Registration>(server, identity);
     take_over();
     events.start();
@@ -307,6 +310,7 @@ struct Agent::Impl {
   int lock_fd = -1;
   std::string plain_reason;
   std::unique_ptr<PodNetwork> network;
+  Cgroups cgroups;
   control::WorkQueue queue;  // before whatever may still put keys in while it ends
   Prober prober;
   control::Informer pods, services, slices;

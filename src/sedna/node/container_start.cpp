@@ -140,7 +140,7 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
   Launch start;
   start.shim = context_.shim;
   const Path cwd = invocation.cwd.empty() ? Path(kWorkspace) : Path(invocation.cwd);
-  const auto limits = container_limits(container, *context_.network, context_.paths, uid_, run_key(ref));
+  const auto limits = container_limits(container, *context_.cgroups, cgroup_name(ref));
   start.memory_limit = limits.watched_memory;
   start.cgroups = limits.cgroups;
   for (const auto& note : limits.notes) {

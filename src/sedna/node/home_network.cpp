@@ -111,8 +111,21 @@ void add_node(const Path& state, const std::string& name, HomeFile::Node& node) 
   if (setns(home.get(), CLONE_NEWNET) != 0) refuse("cannot return to the home's network");
 }
 
+/// One of this home's programs, by its command line. Numbers of namespaces are given away again: another home's may have
+/// ours by now.
+bool belongs_to(const Path& state, int pid) {
+  const auto words = read_file("/proc/" + std::to_string(pid) + "/cmdline");
+  if (!words) return false;
+  const std::string name = state.string();
+  for (auto at = words->find(name); at != std::string::npos; at = words->find(name, at + 1)) {
+    const char after = at + name.size() < words->size() ? (*words)[at + name.size()] : '\0';
+    if (after == '\0' || after == '/') return true;
+  }
+  return false;
+}
+
 /// A living process inside the home, by the user namespace it is in.
-std::optional<int> process_inside(std::uint64_t userns, std::uint64_t netns) {
+std::optional<int> process_inside(const Path& state, std::uint64_t userns, std::uint64_t netns) {
   DIR* all = opendir("/proc");
   if (all == nullptr) return std::nullopt;
   std::optional<int> found;
@@ -121,8 +134,11 @@ std::optional<int> process_inside(std::uint64_t userns, std::uint64_t netns) {
     if (pid <= 0 || pid == getpid()) continue;
     const std::string base = "/proc/" + std::to_string(pid) + "/ns/";
     if (namespace_id(base + "user") != userns) continue;
+    const std::uint64_t net = namespace_id(base + "net");
+    if (net == 0) continue;  // a zombie: it keeps its user namespace until it is waited for, and nothing else
+    if (!belongs_to(state, pid)) continue;
     if (!found) found = pid;
-    if (namespace_id(base + "net") == netns) {
+    if (net == netns) {
       found = pid;
       break;
     }
@@ -227,7 +243,7 @@ HomeFile hold_home_network(const Path& state, const std::vector<std::string>& no
       namespace_id("/proc/" + std::to_string(home.holder.pid) + "/ns/user") == home.userns)
     throw Error(ErrorCode::kAlreadyExists, "is held by process " + std::to_string(home.holder.pid),
                 HomeFile::folder(state).string());
-  const auto inside = home.userns != 0 ? process_inside(home.userns, home.netns) : std::nullopt;
+  const auto inside = home.userns != 0 ? process_inside(state, home.userns, home.netns) : std::nullopt;
   if (inside) {
     join_process(*inside);
     if (namespace_id("/proc/self/ns/net") != home.netns) {
@@ -265,7 +281,7 @@ void enter_home_network(const Path& state, const std::string& node) {
   if (home) {
     const bool held = is_alive(home->holder) &&
                       namespace_id("/proc/" + std::to_string(home->holder.pid) + "/ns/user") == home->userns;
-    inside = held ? home->holder.pid : process_inside(home->userns, home->netns);
+    inside = held ? home->holder.pid : process_inside(state, home->userns, home->netns);
   }
   if (!inside) throw Error(ErrorCode::kNotFound, "this home's network is not up", state.string());
   const auto where = std::filesystem::current_path();

@@ -39,12 +39,16 @@ int count_gpus() {
   }));
 }
 
-ContainerLimits container_limits(const json::object& container, const PodNetwork& /*network*/,
-                                 const NodePaths& /*paths*/, const std::string& /*uid*/, const std::string& /*name*/) {
+ContainerLimits container_limits(const json::object& container, const Cgroups& cgroups, const std::string& name) {
   ContainerLimits out;
-  out.watched_memory = limit(container, "memory", false);
-  if (limit(container, "cpu", true) > 0)
-    out.notes.emplace_back("cpu limits are not enforced on this machine (no writable control group)");
+  const CgroupLimits wanted{limit(container, "memory", false), limit(container, "cpu", true)};
+  if (wanted.memory > 0 || wanted.cpu_millis > 0) {
+    auto made = cgroups.make(name, wanted);
+    out.cgroups = std::move(made.join);
+    if (!made.memory) out.watched_memory = wanted.memory;
+    if (wanted.cpu_millis > 0 && !made.cpu)
+      out.notes.emplace_back("cpu limits are not enforced on this machine (no writable control group)");
+  }
   if (limit(container, "nvidia.com/gpu", false) > 0) out.devices = gpu_files();
   return out;
 }

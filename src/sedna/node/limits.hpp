@@ -7,20 +7,20 @@
 #include <vector>
 
 #include "sedna/api/object.hpp"
+#include "sedna/node/cgroups.hpp"
 #include "sedna/node/paths.hpp"
-#include "sedna/node/pod_network.hpp"
 
 namespace sedna::node {
 
 struct ContainerLimits {
-  std::int64_t watched_memory = 0;    ///< the shim watches it
+  std::int64_t watched_memory = 0;    ///< the shim watches it, where there is no control group for it
   std::vector<std::string> cgroups;   ///< cgroup.procs files to join
-  std::vector<Path> devices;          ///< device files and driver libraries for what was asked of a device plugin
+  std::vector<Path> devices;          ///< device files for what was asked of a device plugin
   std::vector<std::string> notes;     ///< for the Pod's condition
 };
 
-ContainerLimits container_limits(const json::object& container, const PodNetwork& network, const NodePaths& paths,
-                                 const std::string& uid, const std::string& name);
+/// `name`: of the run's control groups.
+ContainerLimits container_limits(const json::object& container, const Cgroups& cgroups, const std::string& name);
 
 /// GPUs of this machine by their device files.
 int count_gpus();

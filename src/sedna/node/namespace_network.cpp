@@ -138,6 +138,9 @@ class NamespaceNetwork final : public PodNetwork {
         pod.set_up(*eth, true);
         // Services are answered by the node's agent. There is no way out but its proxy: no default route.
         pod.add_route(kServiceNetwork, kServicePrefix, node_.ip());
+        // Programs learn their own address by "connecting" a datagram socket to a resolver that everyone knows (upstream's
+        // get_host_ip does); nothing is sent. Without a route they would take 127.0.0.1 and serve nobody.
+        for (const char* known : {"8.8.8.8", "8.8.4.4", "1.1.1.1"}) pod.add_route(known, 32, node_.ip());
       } catch (const Error& error) {
         failure = error;
       }

@@ -61,15 +61,21 @@ struct Netlink::Message {
 
 namespace {
 
-nlmsghdr* message_at(std::span<char> bytes, std::size_t offset) {
-  if (offset + sizeof(nlmsghdr) > bytes.size()) return nullptr;
-  auto* header = static_cast<nlmsghdr*>(static_cast<void*>(bytes.data() + offset));
-  return header->nlmsg_len >= sizeof(nlmsghdr) && offset + header->nlmsg_len <= bytes.size() ? header : nullptr;
+/// The header at `offset` of an answer, when a whole message is there.
+std::optional<nlmsghdr> header_at(std::span<const char> bytes, std::size_t offset) {
+  nlmsghdr header{};
+  if (offset + sizeof header > bytes.size()) return std::nullopt;
+  std::memcpy(&header, bytes.data() + offset, sizeof header);
+  if (header.nlmsg_len < sizeof header || offset + header.nlmsg_len > bytes.size()) return std::nullopt;
+  return header;
 }
 
-nlmsghdr* next_message(std::span<char> bytes, nlmsghdr* header) {
-  const auto offset = static_cast<std::size_t>(static_cast<char*>(static_cast<void*>(header)) - bytes.data());
-  return message_at(bytes, offset + NLMSG_ALIGN(header->nlmsg_len));
+template <class T>
+T payload_at(std::span<const char> bytes, std::size_t offset) {
+  T out{};
+  const std::size_t begin = offset + NLMSG_HDRLEN;
+  if (begin + sizeof out <= bytes.size()) std::memcpy(&out, bytes.data() + begin, sizeof out);
+  return out;
 }
 
 [[noreturn]] void fail(const std::string& what, int error) {
@@ -97,10 +103,11 @@ void Netlink::request(Message& message, const std::string& what, bool exists_is_
     const auto n = recv(socket_, answer.data(), answer.size(), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(what, errno);
-    const std::span<char> bytes(answer.data(), static_cast<std::size_t>(n));
-    for (auto* h = message_at(bytes, 0); h != nullptr; h = next_message(bytes, h)) {
+    const std::span<const char> bytes(answer.data(), static_cast<std::size_t>(n));
+    std::size_t at = 0;
+    for (auto h = header_at(bytes, at); h; at += NLMSG_ALIGN(h->nlmsg_len), h = header_at(bytes, at)) {
       if (h->nlmsg_seq != sequence_ || h->nlmsg_type != NLMSG_ERROR) continue;
-      const int error = -reinterpret_cast<nlmsgerr*>(NLMSG_DATA(h))->error;
+      const int error = -payload_at<nlmsgerr>(bytes, at).error;
       if (error == 0 || (error == EEXIST && exists_is_fine)) return;
       fail(what, error);
     }
@@ -121,11 +128,12 @@ std::optional<int> Netlink::find_link(const std::string& name) {
     const auto n = recv(socket_, answer.data(), answer.size(), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("looking for " + name, errno);
-    const std::span<char> bytes(answer.data(), static_cast<std::size_t>(n));
-    for (auto* h = message_at(bytes, 0); h != nullptr; h = next_message(bytes, h)) {
+    const std::span<const char> bytes(answer.data(), static_cast<std::size_t>(n));
+    std::size_t at = 0;
+    for (auto h = header_at(bytes, at); h; at += NLMSG_ALIGN(h->nlmsg_len), h = header_at(bytes, at)) {
       if (h->nlmsg_seq != sequence_) continue;
       if (h->nlmsg_type == NLMSG_ERROR) return std::nullopt;
-      if (h->nlmsg_type == RTM_NEWLINK) return reinterpret_cast<ifinfomsg*>(NLMSG_DATA(h))->ifi_index;
+      if (h->nlmsg_type == RTM_NEWLINK) return payload_at<ifinfomsg>(bytes, at).ifi_index;
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include "sedna/control/events.hpp"
 #include "sedna/control/informer.hpp"
+#include "sedna/node/cgroups.hpp"
 #include "sedna/node/environment.hpp"
 #include "sedna/node/images.hpp"
 #include "sedna/node/paths.hpp"
@@ -28,6 +29,7 @@ struct NodeContext {
   control::Informer* pods = nullptr;  ///< those bound to this node
   control::EventRecorder* events = nullptr;
   Prober* prober = nullptr;
+  const Cgroups* cgroups = nullptr;
   const Clock* clock = &Clock::real();
   std::int64_t cpu_millis = 0, memory_bytes = 0;
   Environment extra_environment;  ///< a proxy for the way out

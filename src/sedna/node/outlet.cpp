@@ -58,27 +58,22 @@ struct Guarded {
   asio::steady_timer timer;
 };
 
-net::Task<void> connect_out(std::shared_ptr<Guarded> pair, std::string host, std::string port, bool host_too,
-                            std::string& failure) {
+/// The refusal that the client gets; "" when `pair->server` is connected.
+net::Task<std::string> connect_out(std::shared_ptr<Guarded> pair, std::string host, std::string port, bool host_too) {
   tcp::resolver resolver(pair->client.get_executor());
   error_code error;
   const auto found = co_await resolver.async_resolve(host, port, asio::redirect_error(asio::use_awaitable, error));
-  if (error) {
-    failure = refusal(502, "Unknown host");
-    co_return;
-  }
-  failure = refusal(403, "Not an address outside of this machine");
+  if (error) co_return refusal(502, "Unknown host");
+  std::string failure = refusal(403, "Not an address outside of this machine");
   for (const auto& entry : found) {
     if (!may_go_to(entry.endpoint().address(), host_too)) continue;
     error_code ignored;  // of a failed attempt
     pair->server.close(ignored);
     co_await pair->server.async_connect(entry.endpoint(), asio::redirect_error(asio::use_awaitable, error));
-    if (!error) {
-      failure.clear();
-      co_return;
-    }
+    if (!error) co_return std::string();
     failure = refusal(502, "Cannot connect");
   }
+  co_return failure;
 }
 
 net::Task<void> serve_one(tcp::socket socket, bool host_too) {
@@ -100,8 +95,7 @@ net::Task<void> serve_one(tcp::socket socket, bool host_too) {
     co_await answer(pair->client, refusal(400, "Bad request"));
     co_return;
   }
-  std::string failure;
-  co_await connect_out(pair, request->host, request->port, host_too, failure);
+  std::string failure = co_await connect_out(pair, request->host, request->port, host_too);
   if (!failure.empty()) {
     co_await answer(pair->client, std::move(failure));
     co_return;
@@ -173,6 +167,9 @@ Result<ProxyRequest> parse_proxy_request(std::string_view head) {
     return bad("no request line");
   const auto method = line.substr(0, first);
   auto target = line.substr(first + 1, last - first - 1);
+  for (const char c : target) {
+    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return bad("a control character in the target");
+  }
   ProxyRequest out;
   out.connect = method == "CONNECT";
   std::string_view authority = target, path = "/";

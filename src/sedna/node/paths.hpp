@@ -11,8 +11,8 @@
 //       etc-hosts                         bound at /etc/hosts in its containers
 //       volumes/<name>/                   emptyDir, configMap, secret, downwardAPI
 //       containers/<name>/<attempt>/
-//         started.json                    process ids with their start times
-//         command.pid, exit.json          written by the shim
+//         started.json                    the shim's process id with its start time, written by itself
+//         command.pid, exit.json          the first process below it, and how the run ended
 //         log, log.1, …
 //         termination-log
 //         scratch/{tmp,var-tmp,run,work}  what the container may write to

@@ -48,6 +48,10 @@ std::string PodRunner::run_key(ContainerRef ref) const {
   return (ref.init ? state_.init : state_.containers)[ref.index].name;
 }
 
+std::string PodRunner::cgroup_name(ContainerRef ref) {
+  return uid_ + "-" + run_key(ref) + "-" + std::to_string(state_of(ref).attempt);
+}
+
 template <class F>
 void PodRunner::each_container(F&& f) {
   for (std::size_t i = 0; i < state_.init.size(); ++i) f(ContainerRef{true, i});
@@ -225,6 +229,11 @@ void PodRunner::take_end(ContainerRef ref, const AttemptPaths& folder) {
     end.reason = "ContainerStatusUnknown";
     end.message = "the process that watched this container was killed, or the machine was restarted";
   }
+  if (context_.cgroups->out_of_memory(cgroup_name(ref)) && end.exit_code != 0) {
+    end.reason = "OOMKilled";
+    end.exit_code = 137;
+  }
+  context_.cgroups->remove(cgroup_name(ref));
   log::info("container ended", {{"pod", api::key_of(pod_)}, {"container", container.name},
                                 {"exit_code", end.exit_code}, {"reason", end.reason}});
   note_end(container, std::move(end));
@@ -314,7 +323,19 @@ PodRunner::Outcome PodRunner::reconcile(const control::ObjectPtr& wanted) {
       }
     }
   }
-  const bool ready = stopping || !state_.failed_reason.empty() || set_up(now, outcome);
+  bool ready = stopping || !state_.failed_reason.empty();
+  if (!ready && state_.start_time && plan_pod(pod_, state_, false, now).over) {
+    // Its work is done: the address is for others, logs and status stay.
+    if (!released_) {
+      context_.forget_hosts(uid_);
+      context_.network->detach(uid_);
+      released_ = true;
+    }
+    next_refresh_.reset();
+    ready = true;
+  } else if (!ready) {
+    ready = set_up(now, outcome);
+  }
   if (next_refresh_) sooner(outcome, std::chrono::ceil<milliseconds>(*next_refresh_ - now));
   auto plan = plan_pod(pod_, state_, stopping, now);
   if (ready) carry_out(plan, stopping, now);

@@ -67,6 +67,8 @@ class PodRunner {
   ContainerState& state_of(ContainerRef ref) { return ref.init ? state_.init[ref.index] : state_.containers[ref.index]; }
   const json::object& spec_of(ContainerRef ref) const;
   std::string run_key(ContainerRef ref) const;
+  /// Of the present run's control groups.
+  std::string cgroup_name(ContainerRef ref);
   template <class F>
   void each_container(F&& f);
 
@@ -105,7 +107,7 @@ class PodRunner {
   const PodPaths paths_;
   PodState state_;
   Volumes volumes_;
-  bool volumes_ready_ = false, given_up_ = false;
+  bool volumes_ready_ = false, given_up_ = false, released_ = false;
   std::map<std::string, Run> runs_;  ///< by run_key
   struct Counters {
     std::optional<ProbeCounter> startup, readiness, liveness;

@@ -148,8 +148,6 @@ Result<ContainerProcess> ContainerProcess::start(const Launch& launch, const Att
   ContainerProcess out;
   out.id_ = {child, process_start_time(child).value_or(0)};
   out.pidfd_ = open_pidfd(child);
-  // Before anything else: whoever comes after us must find it.
-  write_file(folder.started(), json::write(json::object{{"pid", child}, {"startTime", out.id_.start_time}}));
   const std::string said = read_report(report[0]);
   close(report[0]);
   if (!said.starts_with("ok ")) {

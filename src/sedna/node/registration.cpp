@@ -1,5 +1,6 @@
 #include "sedna/node/registration.hpp"
 
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -42,6 +43,17 @@ std::string_view architecture(const utsname& machine) {
 
 }  // namespace
 
+std::string disk_pressure(const std::string& folder) {
+  struct statvfs space {};
+  if (statvfs(folder.c_str(), &space) != 0) return {};
+  constexpr std::uint64_t kLeast = std::uint64_t{64} << 20;
+  const auto free = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+  const auto all = static_cast<std::uint64_t>(space.f_blocks) * space.f_frsize;
+  if (free >= kLeast && free >= all / 100) return {};
+  return "only " + std::to_string(free >> 20) + " MiB are left where " + folder +
+         " lies: containers cannot be started and logs are lost";
+}
+
 api::Object node_object(const NodeIdentity& identity, api::Object node, SystemClock::time_point now) {
   utsname machine{};
   uname(&machine);
@@ -81,6 +93,12 @@ api::Object node_object(const NodeIdentity& identity, api::Object node, SystemCl
   auto& conditions = status["conditions"];
   if (!conditions.is_array()) conditions = json::array();
   put_condition(conditions.get_array(), "Ready", true, "KubeletReady", "the node agent is running", now);
+  if (!identity.disk_folder.empty()) {
+    const auto why = disk_pressure(identity.disk_folder);
+    put_condition(conditions.get_array(), "DiskPressure", !why.empty(),
+                  why.empty() ? "KubeletHasNoDiskPressure" : "KubeletHasDiskPressure",
+                  why.empty() ? std::string("kubelet has no disk pressure") : why, now);
+  }
   if (identity.plain)
     put_condition(conditions.get_array(), "sedna.io/PlainMode", true, "NoNamespaces", identity.plain_reason, now);
   return node;

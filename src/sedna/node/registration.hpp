@@ -18,7 +18,11 @@ struct NodeIdentity {
   int gpus = 0;
   bool plain = false;
   std::string plain_reason;
+  std::string disk_folder;  ///< whose file system the node reports on; "": none
 };
+
+/// Why the file system of this folder is too full to go on (under 64 MiB or one percent free); "" when it is not.
+std::string disk_pressure(const std::string& folder);
 
 /// The Node as this agent wants it: `node` is what the server has (or an empty object). What others write (taints,
 /// foreign labels, conditions of other types) stays.

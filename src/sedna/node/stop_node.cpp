@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "sedna/node/agent.hpp"
+#include "sedna/node/cgroups.hpp"
 #include "sedna/node/files.hpp"
 #include "sedna/node/pod_runner.hpp"
 #include "sedna/node/process.hpp"
@@ -49,6 +50,7 @@ int stop_node(const std::string& state, const std::string& node, SteadyClock::du
     ++killed;
   }
   wait_all(Deadline::after(std::chrono::seconds(5)));
+  Cgroups(node).remove_all();
   return killed;
 }
 

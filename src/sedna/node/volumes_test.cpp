@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "sedna/base/ids.hpp"
+#include "sedna/node/cgroups.hpp"
 #include "sedna/node/files.hpp"
 #include "sedna/node/log_reader.hpp"
 #include "sedna/node/run_program.hpp"
@@ -154,6 +153,18 @@ TEST_F(VolumesTest, LogsByTailTimeAndAcrossRotation) {
   fs::rename(log, log.string() + ".1");
   write_file(log, "2026-01-01T00:00:03.1Z stdout F four\n");
   EXPECT_EQ(follow.next(1 << 20), "four\n");
+}
+
+TEST_F(VolumesTest, WithoutControlGroupsNothingIsInForce) {
+  CgroupLimits limits;
+  limits.memory = 1 << 20;
+  limits.cpu_millis = 500;
+  const Cgroups nothing("n", root / "none");
+  const auto none = nothing.make("run", limits);
+  EXPECT_FALSE(none.memory || none.cpu);
+  EXPECT_TRUE(none.join.empty());
+  EXPECT_FALSE(nothing.out_of_memory("run"));
+  nothing.remove("run");
 }
 
 TEST(RunProgram, EndsLateOnesAndTakesTheOutput) {

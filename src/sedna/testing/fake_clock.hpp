@@ -18,9 +18,9 @@ class FakeClock final : public Clock {
   }
   SystemClock::time_point wall() const override {
     constexpr std::chrono::seconds kBegin(1769864759);
-    return SystemClock::time_point(std::chrono::duration_cast<SystemClock::duration>(kBegin) +
-                                   std::chrono::duration_cast<SystemClock::duration>(
-                                       std::chrono::nanoseconds(passed_.load())));
+    return SystemClock::time_point(
+        std::chrono::duration_cast<SystemClock::duration>(kBegin) +
+        std::chrono::duration_cast<SystemClock::duration>(std::chrono::nanoseconds(passed_.load())));
   }
   void advance(std::chrono::nanoseconds by) { passed_ += by.count(); }
 

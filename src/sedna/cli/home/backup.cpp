@@ -54,7 +54,8 @@ int restore(Console& console, const std::string& state, const std::string& file)
                                 std::chrono::minutes(5));
   if (done.exit_code != 0) throw Error(ErrorCode::kDataLoss, done.output, file);
   if (!std::filesystem::exists(paths.home_file(), error)) HomeFile().write(paths);
-  console.line("the objects of " + paths.state.string() + " are those of " + file + " now; `sedna up` goes on with them");
+  console.line("the objects of " + paths.state.string() + " are those of " + file +
+               " now; `sedna up` goes on with them");
   return 0;
 }
 

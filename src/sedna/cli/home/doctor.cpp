@@ -60,7 +60,7 @@ Finding state_folder(const Paths& paths) {
     return {State::kMissing, "state folder", paths.state.string() + " cannot be written", "sedna up cannot start",
             "another folder: --state DIR, or SEDNA_STATE"};
   }
-  struct statvfs disk {};
+  struct statvfs disk{};
   const double free = statvfs(there.c_str(), &disk) == 0 ? static_cast<double>(disk.f_bavail) * disk.f_frsize : 0;
   Finding out{State::kGood, "state folder", paths.state.string() + ", " + human_bytes(free) + " free", {}, {}};
   if (free < 200e6) {
@@ -117,9 +117,11 @@ Finding sandbox() {
     return {State::kCosts, "bubblewrap", "not installed", "workers run without a sandbox (plain mode)",
             "apt install bubblewrap"};
   }
-  const Captured run = capture({"bwrap", "--ro-bind", "/", "/", "--unshare-net", "--proc", "/proc", "--dev", "/dev", "true"});
+  const Captured run =
+      capture({"bwrap", "--ro-bind", "/", "/", "--unshare-net", "--proc", "/proc", "--dev", "/dev", "true"});
   if (run.exit_code != 0) {
-    return {State::kCosts, "bubblewrap", first_line(bwrap.output) + ", but it cannot run here: " + first_line(run.output),
+    return {State::kCosts, "bubblewrap",
+            first_line(bwrap.output) + ", but it cannot run here: " + first_line(run.output),
             "workers run without a sandbox (plain mode)", "see user namespaces above"};
   }
   return {State::kGood, "bubblewrap", first_line(bwrap.output), {}, {}};
@@ -145,11 +147,13 @@ Finding limits() {
 }
 
 Finding python() {
-  const Captured run = capture({"python3", "-c",
-                                "import sys\ntry:\n import sedna\n where = sedna.__file__\nexcept ImportError:\n where = ''\n"
-                                "print('.'.join(map(str, sys.version_info[:3])), where)"});
+  const Captured run =
+      capture({"python3", "-c",
+               "import sys\ntry:\n import sedna\n where = sedna.__file__\nexcept ImportError:\n where = ''\n"
+               "print('.'.join(map(str, sys.version_info[:3])), where)"});
   if (run.exit_code != 0) {
-    return {State::kCosts, "Python", "no python3", "only workers without Python run (sedna-worker)", "apt install python3"};
+    return {State::kCosts, "Python", "no python3", "only workers without Python run (sedna-worker)",
+            "apt install python3"};
   }
   const std::string line = first_line(run.output);
   const std::size_t space = line.find(' ');
@@ -158,7 +162,11 @@ Finding python() {
             "workers in Python need an environment of their own that has it",
             "pip install . (from the repository; `sedna` on PyPI is another project)"};
   }
-  return {State::kGood, "Python", line.substr(0, space) + ", sedna in " + fs::path(line.substr(space + 1)).parent_path().string(), {}, {}};
+  return {State::kGood,
+          "Python",
+          line.substr(0, space) + ", sedna in " + fs::path(line.substr(space + 1)).parent_path().string(),
+          {},
+          {}};
 }
 
 Finding machine() {
@@ -167,10 +175,12 @@ Finding machine() {
   const long pages = sysconf(_SC_AVPHYS_PAGES);
   const long page = sysconf(_SC_PAGESIZE);
   const double free = static_cast<double>(pages) * static_cast<double>(page);
-  Finding out{State::kGood, "machine",
+  Finding out{State::kGood,
+              "machine",
               std::string(system.sysname) + " " + system.release + " " + system.machine + ", " +
                   std::to_string(std::thread::hardware_concurrency()) + " cores, " + human_bytes(free) + " memory free",
-              {}, {}};
+              {},
+              {}};
   if (free < 100e6) {
     out.state = State::kCosts;
     out.cost = "a home of two nodes takes some 60 MB, workers come on top";
@@ -181,16 +191,19 @@ Finding machine() {
 
 Finding kubectl() {
   const Captured run = capture({"kubectl", "version", "--client", "-o", "yaml"});
-  if (run.exit_code != 0) return {State::kGood, "kubectl", "not installed; not needed, `sedna` does what it does", {}, {}};
+  if (run.exit_code != 0)
+    return {State::kGood, "kubectl", "not installed; not needed, `sedna` does what it does", {}, {}};
   const std::size_t at = run.output.find("gitVersion: ");
-  return {State::kGood, "kubectl", at == std::string::npos ? "installed" : first_line(run.output.substr(at + 12)), {}, {}};
+  return {
+      State::kGood, "kubectl", at == std::string::npos ? "installed" : first_line(run.output.substr(at + 12)), {}, {}};
 }
 
 }  // namespace
 
 std::vector<Finding> examine(const std::string& state) {
   const Paths paths{state};
-  return {machine(), programs(), state_folder(paths), port(paths), namespaces(), sandbox(), limits(), python(), kubectl()};
+  return {machine(), programs(), state_folder(paths), port(paths), namespaces(), sandbox(), limits(),
+          python(),  kubectl()};
 }
 
 int doctor(Console& console, const std::string& state, const Output& output) {

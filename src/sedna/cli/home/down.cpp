@@ -46,7 +46,7 @@ std::vector<ProcessId> leftovers(const Paths& paths) {
     const std::size_t at = line.find(state);
     if (at == std::string::npos) continue;
     const char after = at + state.size() < line.size() ? line[at + state.size()] : '\0';
-    if (after != '\0' && after != '/') continue;  // another home whose name begins alike
+    if (after != '\0' && after != '/') continue;                                // another home whose name begins alike
     if (line.find("down") != std::string::npos && comm == "sedna\n") continue;  // another `sedna down`
     if (auto process = ProcessId::of(pid)) out.push_back(*process);
   }

@@ -90,7 +90,8 @@ std::optional<HomeFile> HomeFile::read(const Paths& paths) {
   const auto parsed = json::parse(text.str());
   if (!in || !parsed || !parsed->is_object()) {
     throw Error(ErrorCode::kDataLoss,
-                "cannot be read; `sedna restore` puts a backup back, or begin anew with another --state", file.string());
+                "cannot be read; `sedna restore` puts a backup back, or begin anew with another --state",
+                file.string());
   }
   const json::object& o = parsed->as_object();
   HomeFile out;
@@ -102,13 +103,15 @@ std::optional<HomeFile> HomeFile::read(const Paths& paths) {
                 file.string());
   }
   out.port = static_cast<std::uint16_t>(api::int_at(o, {"port"}));
+  const auto* given = o.if_contains("portGiven");
+  out.port_given = given != nullptr && given->is_bool() && given->as_bool();
   out.link_port = static_cast<std::uint16_t>(api::int_at(o, {"linkPort"}));
   out.images = api::string_at(o, {"images"});
   if (const auto* nodes = api::array_at(o, {"nodes"})) {
     for (const auto& n : *nodes) {
       if (!n.is_object()) continue;
-      out.nodes.push_back({std::string(api::string_at(n.as_object(), {"name"})),
-                           std::string(api::string_at(n.as_object(), {"role"}))});
+      out.nodes.push_back(
+          {std::string(api::string_at(n.as_object(), {"name"})), std::string(api::string_at(n.as_object(), {"role"}))});
     }
   }
   return out;
@@ -117,11 +120,8 @@ std::optional<HomeFile> HomeFile::read(const Paths& paths) {
 void HomeFile::write(const Paths& paths) const {
   json::array all;
   for (const auto& n : nodes) all.push_back({{"name", n.name}, {"role", n.role}});
-  const json::object content{{"schemaVersion", schema_version},
-                             {"port", port},
-                             {"linkPort", link_port},
-                             {"images", images},
-                             {"nodes", std::move(all)}};
+  const json::object content{{"schemaVersion", schema_version}, {"port", port},     {"portGiven", port_given},
+                             {"linkPort", link_port},           {"images", images}, {"nodes", std::move(all)}};
   storage::AtomicFile file(paths.home_file(), 0600);
   const std::string text = json::write(content) + "\n";
   file.write(std::as_bytes(std::span(text)));
@@ -133,7 +133,7 @@ void prepare_state_folder(const Paths& paths) {
   std::error_code error;
   fs::create_directories(paths.state.parent_path(), error);
   if (mkdir(name.c_str(), 0700) != 0 && errno != EEXIST) throw storage::system_error(errno, "cannot be made", name);
-  struct stat info {};
+  struct stat info{};
   if (stat(name.c_str(), &info) != 0) throw storage::system_error(errno, "cannot be read", name);
   if (!S_ISDIR(info.st_mode)) throw Error(ErrorCode::kInvalidArgument, "is a file; a folder is needed", name);
   if (info.st_uid != geteuid()) {

@@ -27,6 +27,7 @@ inline constexpr int kSchemaVersion = 1;
 struct HomeFile {
   int schema_version = kSchemaVersion;
   std::uint16_t port = 0;       ///< of the API server, on the host's loopback
+  bool port_given = false;      ///< by --port: no other is taken when it is in use
   std::uint16_t link_port = 0;  ///< of the GlobalManager's link
   std::vector<NodeSpec> nodes;
   std::string images;  ///< absolute path of the image file, or ""

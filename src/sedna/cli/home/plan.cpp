@@ -91,8 +91,8 @@ class Planner {
     if (options_.plain) append(argv, {"--service-cidr", "127.96.0.0/16"});
     DaemonSpec out = daemon("apiserver", "API server", after_network(), argv);
     if (options_.plain) return out;
-    // It serves in the home's network and on the host's loopback. The socket of the latter is opened out here and handed
-    // over; it stays open between two starts, so that a request that comes meanwhile waits and is not refused.
+    // It serves in the home's network and on the host's loopback. The socket of the latter is opened out here and
+    // handed over; it stays open between two starts, so that a request that comes meanwhile waits and is not refused.
     out.command = [argv, paths = paths_, port = home_.port, socket = std::make_shared<storage::Descriptor>()] {
       if (!*socket) *socket = listen_on_loopback(port);
       Command command;
@@ -123,12 +123,12 @@ class Planner {
     if (!home_.images.empty()) append(argv, {"--images", home_.images});
     if (options_.plain) argv.emplace_back("--plain");
     DaemonSpec out = daemon("node-" + node.name, "node " + node.name, {"apiserver"}, argv);
-    out.cleanup = [words = std::vector<std::string>{program("sedna-node"), "stop", "--state", state(), "--node",
-                                                    node.name}] {
-      Command command;
-      command.argv = words;
-      return command;
-    };
+    out.cleanup =
+        [words = std::vector<std::string>{program("sedna-node"), "stop", "--state", state(), "--node", node.name}] {
+          Command command;
+          command.argv = words;
+          return command;
+        };
     return out;
   }
 

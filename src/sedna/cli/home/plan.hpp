@@ -10,8 +10,8 @@ namespace sedna::cli::home {
 
 struct PlanOptions {
   PlanOptions() {}
-  bool plain = false;     ///< no namespaces: everything on the host's own network
-  bool to_stop = false;   ///< only to stop them: programs may be missing by now
+  bool plain = false;    ///< no namespaces: everything on the host's own network
+  bool to_stop = false;  ///< only to stop them: programs may be missing by now
 };
 
 /// The daemons of `home`. Throws Error naming a program that is not installed.

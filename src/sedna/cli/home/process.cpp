@@ -149,8 +149,9 @@ storage::Descriptor watch_process(const ProcessId& process) {
 json::object RunRecord::to_json() const {
   json::array words;
   for (const auto& a : argv) words.push_back(json::string(a));
-  return {{"pid", process.pid}, {"startTime", process.start_time}, {"bootId", process.boot_id},
-          {"argv", words},      {"program", program},              {"ready", ready}};
+  return {{"pid", process.pid},        {"startTime", process.start_time},
+          {"bootId", process.boot_id}, {"argv", words},
+          {"program", program},        {"ready", ready}};
 }
 
 std::optional<RunRecord> RunRecord::read(const fs::path& file) {
@@ -182,7 +183,7 @@ void RunRecord::write(const fs::path& file) const {
 }
 
 std::string program_identity(const fs::path& file) {
-  struct stat info {};
+  struct stat info{};
   if (stat(file.c_str(), &info) != 0) return {};
   return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) + ":" + std::to_string(info.st_mtim.tv_sec) +
          "." + std::to_string(info.st_mtim.tv_nsec);

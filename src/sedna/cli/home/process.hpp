@@ -27,9 +27,9 @@ struct ProcessId {
 };
 
 struct Command {
-  std::vector<std::string> argv;                              ///< argv[0] is the file
-  std::vector<std::pair<std::string, std::string>> env;       ///< in addition to ours
-  std::filesystem::path log;                                  ///< standard output and error are appended to it
+  std::vector<std::string> argv;                         ///< argv[0] is the file
+  std::vector<std::pair<std::string, std::string>> env;  ///< in addition to ours
+  std::filesystem::path log;                             ///< standard output and error are appended to it
   std::filesystem::path cwd = "/";
   int descriptor = -1;  ///< handed over as number 3
 };

@@ -32,11 +32,11 @@ int install_service(Console& console, const UpOptions& options) {
   const bool system = geteuid() == 0;
   const char* user_home = std::getenv("HOME");
   const char* config = std::getenv("XDG_CONFIG_HOME");
-  const fs::path folder = system ? fs::path("/etc/systemd/system")
-                                 : (config != nullptr && *config != 0 ? fs::path(config)
-                                                                      : fs::path(user_home != nullptr ? user_home : "/") /
-                                                                            ".config") /
-                                       "systemd/user";
+  const fs::path folder =
+      system ? fs::path("/etc/systemd/system")
+             : (config != nullptr && *config != 0 ? fs::path(config)
+                                                  : fs::path(user_home != nullptr ? user_home : "/") / ".config") /
+                   "systemd/user";
   const std::string program = fs::read_symlink("/proc/self/exe").string();
   std::string start = quoted(program) + " up --state " + quoted(paths.state.string());
   if (!options.nodes.empty()) {
@@ -48,11 +48,16 @@ int install_service(Console& console, const UpOptions& options) {
   if (options.plain) start += " --plain";
   const std::string unit =
       "# Written by `sedna up --install-service`.\n"
-      "[Unit]\nDescription=Sedna home in " + paths.state.string() + "\nAfter=network.target\n\n"
-      "[Service]\nType=notify\nExecStart=" + start + "\n"
+      "[Unit]\nDescription=Sedna home in " +
+      paths.state.string() +
+      "\nAfter=network.target\n\n"
+      "[Service]\nType=notify\nExecStart=" +
+      start +
+      "\n"
       "# The daemons and workers live in this unit's group; only the supervisor is told to stop, and stops the rest.\n"
       "KillMode=mixed\nTimeoutStopSec=120\nRestart=on-failure\nDelegate=yes\n\n"
-      "[Install]\nWantedBy=" + std::string(system ? "multi-user.target" : "default.target") + "\n";
+      "[Install]\nWantedBy=" +
+      std::string(system ? "multi-user.target" : "default.target") + "\n";
   const fs::path file = folder / "sedna.service";
   storage::make_folder(folder);
   storage::AtomicFile out(file, 0644);

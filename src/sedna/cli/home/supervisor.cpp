@@ -29,12 +29,12 @@ struct Daemon {
   DaemonSpec spec;
   State state = State::kIdle;
   RunRecord record;
-  storage::Descriptor process;   ///< readable when it ended
-  bool ours = false;             ///< our child: to be waited for
-  std::uint64_t log_from = 0;    ///< where the log stood when it was started
-  TimePoint since{};             ///< of the state
-  TimePoint due{};               ///< kStarting: READY by then; kWaiting: the next start; kStopping: the kill
-  int ends = 0;                  ///< in a row
+  storage::Descriptor process;  ///< readable when it ended
+  bool ours = false;            ///< our child: to be waited for
+  std::uint64_t log_from = 0;   ///< where the log stood when it was started
+  TimePoint since{};            ///< of the state
+  TimePoint due{};              ///< kStarting: READY by then; kWaiting: the next start; kStopping: the kill
+  int ends = 0;                 ///< in a row
   bool was_ready = false;
   bool to_stop = false;   ///< stop() is not done with it yet
   bool cleaning = false;  ///< what runs is its clean-up

@@ -1,6 +1,6 @@
-// Keeps the daemons of a home running: starts them in order, waits for their READY lines, starts them again with growing
-// pauses when they end, adopts those that an earlier supervisor left, stops them in the opposite order. `sedna up` runs
-// one; it may be killed at any time without harm to what it supervises.
+// Keeps the daemons of a home running: starts them in order, waits for their READY lines, starts them again with
+// growing pauses when they end, adopts those that an earlier supervisor left, stops them in the opposite order. `sedna
+// up` runs one; it may be killed at any time without harm to what it supervises.
 #pragma once
 
 #include <chrono>
@@ -17,9 +17,9 @@
 namespace sedna::cli::home {
 
 struct DaemonSpec {
-  std::string name;                 ///< file names: "apiserver", "node-edge0"
-  std::string title;                ///< for people: "API server"
-  std::vector<std::string> after;   ///< started once these are ready
+  std::string name;                   ///< file names: "apiserver", "node-edge0"
+  std::string title;                  ///< for people: "API server"
+  std::vector<std::string> after;     ///< started once these are ready
   std::vector<std::string> identity;  ///< an adopted process that was started with another one is replaced
   std::function<Command()> command;   ///< asked for at each start
   std::function<Command()> cleanup;   ///< what stop() runs once it has ended (an agent leaves its workers running)
@@ -27,7 +27,17 @@ struct DaemonSpec {
 };
 
 struct DaemonEvent {
-  enum class What : std::uint8_t { kStarting, kReady, kAdopted, kReplaced, kEnded, kWaiting, kStopping, kCleaning, kStopped };
+  enum class What : std::uint8_t {
+    kStarting,
+    kReady,
+    kAdopted,
+    kReplaced,
+    kEnded,
+    kWaiting,
+    kStopping,
+    kCleaning,
+    kStopped
+  };
   What what = What::kStarting;
   const DaemonSpec* daemon = nullptr;
   std::string text;  ///< READY's rest, how it ended, how long it waits

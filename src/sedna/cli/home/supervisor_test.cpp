@@ -1,12 +1,13 @@
 #include "sedna/cli/home/supervisor.hpp"
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <atomic>
 #include <csignal>
 #include <fstream>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/cli/home/home_file.hpp"
@@ -74,6 +75,7 @@ struct SupervisorTest : ::testing::Test {
 // `exec` keeps one process: what is killed is what was started.
 constexpr const char* kServe = "echo READY http://x; exec sleep 100";
 
+// HOME-2.1
 TEST_F(SupervisorTest, StartsInOrderAndStopsInTheOpposite) {
   auto s = supervisor({daemon("b", kServe, {"a"}), daemon("a", kServe)});
   ASSERT_TRUE(s->start());
@@ -89,6 +91,7 @@ TEST_F(SupervisorTest, StartsInOrderAndStopsInTheOpposite) {
   EXPECT_FALSE(std::filesystem::exists(paths.run_file("a")));
 }
 
+// HOME-2.1
 TEST_F(SupervisorTest, StartsAgainWhatEnds) {
   auto s = supervisor({daemon("a", kServe)});
   ASSERT_TRUE(s->start());
@@ -103,6 +106,7 @@ TEST_F(SupervisorTest, StartsAgainWhatEnds) {
   s->stop();
 }
 
+// HOME-2.2
 TEST_F(SupervisorTest, TheNextOneAdopts) {
   auto first = supervisor({daemon("a", kServe)});
   ASSERT_TRUE(first->start());
@@ -119,6 +123,7 @@ TEST_F(SupervisorTest, TheNextOneAdopts) {
   EXPECT_EQ(count(What::kStopped, "a"), 1U);
 }
 
+// HOME-2.2
 TEST_F(SupervisorTest, WhatWasStartedDifferentlyIsReplacedAndWhatIsNotWantedStopped) {
   auto first = supervisor({daemon("a", kServe), daemon("old", kServe)});
   ASSERT_TRUE(first->start());
@@ -137,6 +142,7 @@ TEST_F(SupervisorTest, WhatWasStartedDifferentlyIsReplacedAndWhatIsNotWantedStop
   std::signal(SIGCHLD, SIG_DFL);
 }
 
+// HOME-2.1
 TEST_F(SupervisorTest, AFirstStartThatFailsIsAnErrorWithTheLog) {
   auto s = supervisor({daemon("ok", kServe), daemon("bad", "echo the disk is on fire; exit 3", {"ok"})});
   try {
@@ -149,6 +155,7 @@ TEST_F(SupervisorTest, AFirstStartThatFailsIsAnErrorWithTheLog) {
   EXPECT_EQ(count(What::kStopped, "ok"), 1U);  // nothing is left behind
 }
 
+// HOME-2.1
 TEST_F(SupervisorTest, OneThatDoesNotEndIsKilled) {
   auto spec = daemon("stubborn", "trap '' TERM; echo READY; while :; do sleep 0.05; done");
   spec.stop_grace = std::chrono::seconds(1);
@@ -159,6 +166,7 @@ TEST_F(SupervisorTest, OneThatDoesNotEndIsKilled) {
   EXPECT_EQ(kill(pid, 0), -1);
 }
 
+// HOME-2.8
 TEST(Logs, AreTurnedOverAndReadForReady) {
   char name[] = "/tmp/sedna-logs-XXXXXX";
   const std::filesystem::path folder = mkdtemp(name);
@@ -180,6 +188,7 @@ TEST(Logs, AreTurnedOverAndReadForReady) {
   std::filesystem::remove_all(folder);
 }
 
+// HOME-2.4
 TEST(Nodes, AreParsedOrSayWhatIsWrong) {
   EXPECT_EQ(to_text(parse_nodes("cloud0:cloud,edge0:edge")), "cloud0:cloud,edge0:edge");
   EXPECT_EQ(to_text(parse_nodes("cloud,cam-1")), "cloud:cloud,cam-1:edge");
@@ -188,6 +197,7 @@ TEST(Nodes, AreParsedOrSayWhatIsWrong) {
   }
 }
 
+// HOME-2.4
 TEST(StateFolder, IsOursAloneOrRefused) {
   char name[] = "/tmp/sedna-state-XXXXXX";
   const std::filesystem::path folder = mkdtemp(name);

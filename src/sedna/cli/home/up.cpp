@@ -16,14 +16,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "sedna/base/error.hpp"
+#include "sedna/cli/cluster.hpp"
 #include "sedna/cli/home/capture.hpp"
 #include "sedna/cli/home/home.hpp"
 #include "sedna/cli/home/home_file.hpp"
 #include "sedna/cli/home/log_files.hpp"
 #include "sedna/cli/home/plan.hpp"
 #include "sedna/cli/home/supervisor.hpp"
+#include "sedna/cli/overview.hpp"
 
 namespace sedna::cli::home {
 namespace {
@@ -117,13 +120,13 @@ HomeFile settle(const Paths& paths, const UpOptions& options) {
       throw Error(ErrorCode::kInvalidArgument, "there is no file " + home.images, "--images");
     }
   }
-  if (options.port && *options.port != home.port) {
+  const bool serves = runs(paths, "apiserver");
+  if (options.port && (*options.port != home.port || !serves)) {
     home.port = choose_port(*options.port, true, "--port");
-  } else if (home.port == 0) {
-    home.port = choose_port(kFirstPort, false, "--port");
-  } else if (!runs(paths, "apiserver")) {
-    choose_port(home.port, true, "--port");  // taken meanwhile: said now, and not by a daemon's log
+  } else if (!serves) {  // taken meanwhile: said now, and not by a daemon's log
+    home.port = choose_port(home.port == 0 ? kFirstPort : home.port, home.port_given, "--port");
   }
+  home.port_given = home.port_given || options.port.has_value();
   if (home.link_port == 0) home.link_port = options.plain ? choose_port(kFirstLinkPort, false, "") : kFirstLinkPort;
   home.write(paths);
   return home;
@@ -153,6 +156,26 @@ void notify_service_manager(const char* state) {
   // A manager that went away is no reason to stop.
   static_cast<void>(sendto(fd.get(), state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
                            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length)));
+}
+
+/// An agent serves a moment before its node is registered and Ready: "ready" to a person means the latter.
+void wait_for_nodes(Console& console, const Paths& paths, const HomeFile& home) {
+  ClusterOptions options;
+  options.kubeconfig = paths.kubeconfig().string();
+  const auto cluster = connect(options);
+  const Deadline deadline = Deadline::after(std::chrono::seconds(15));
+  std::string missing;
+  do {
+    missing.clear();
+    for (const auto& node : home.nodes) {
+      const auto there = cluster->api().get(api::kinds::kNode, "", node.name);
+      if (!there || !summarise_node(*there).ready) missing += (missing.empty() ? "" : ", ") + node.name;
+    }
+    if (missing.empty()) return;
+    console.progress("waiting for " + missing + " to be registered …");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // two looks, as a rule
+  } while (!deadline.expired());
+  console.warn(missing + " did not become Ready; `sedna status` says more");
 }
 
 /// Starts `sedna up` as a process of its own and follows what it says until it is ready.
@@ -209,9 +232,11 @@ int up(Console& console, const UpOptions& options) {
   Supervisor supervisor(paths, plan(paths, home, how), Narrator(console));
   const bool started = supervisor.start();
   if (started) {
-    console.err_line(console.styled(Style::kBold, "Ready") + " after " + seconds_text(SteadyClock::now() - begin) +
-                     ". Next: sedna apply -f FILE, sedna status" +
-                     (isatty(STDIN_FILENO) == 1 ? "; Ctrl-C stops everything, workers too." : "; sedna down stops it."));
+    wait_for_nodes(console, paths, home);
+    console.err_line(
+        console.styled(Style::kBold, "Ready") + " after " + seconds_text(SteadyClock::now() - begin) +
+        ". Next: sedna apply -f FILE, sedna status" +
+        (isatty(STDIN_FILENO) == 1 ? "; Ctrl-C stops everything, workers too." : "; sedna down stops it."));
     console.line("READY https://127.0.0.1:" + std::to_string(home.port));
     notify_service_manager("READY=1");
     supervisor.run();

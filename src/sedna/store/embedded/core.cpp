@@ -120,7 +120,7 @@ bool Core::propose(const Kind& kind, const std::string& key, const StoredPtr& ba
     }
   }
   if (refused) {
-    done(*std::move(refused));
+    done(*std::move(refused));  // NOLINT(bugprone-use-after-move): given away only where nothing was refused
   } else {
     wake_.notify_one();
   }

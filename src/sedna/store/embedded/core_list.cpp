@@ -127,7 +127,6 @@ Outcome<std::shared_ptr<WatchCursor>> Core::watch(const Kind& kind, Filter filte
     }
     cursor->position_ = *wanted;
   }
-  cursor->marked_ = cursor->position_;
   place.cursors.push_back(cursor);
   return cursor;
 }

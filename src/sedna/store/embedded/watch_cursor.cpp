@@ -28,7 +28,6 @@ RawEvent WatchCursor::bookmark(bool initial_end) {
   event.type = WatchEvent::Type::kBookmark;
   event.resource_version = position_;
   event.initial_events_end = initial_end;
-  marked_ = position_;
   next_bookmark_ = SteadyClock::now() + kBookmarkInterval;
   return event;
 }
@@ -94,10 +93,8 @@ std::optional<RawEvent> WatchCursor::poll() {
     }
     if (buffer_.empty()) break;
   }
-  if (bookmarks_ && SteadyClock::now() >= next_bookmark_) {
-    if (position_ != marked_) return bookmark(false);
-    next_bookmark_ = SteadyClock::now() + kBookmarkInterval;
-  }
+  // Also when nothing has changed: it is the sign of life by which a client tells a quiet watch from a dead one.
+  if (bookmarks_ && SteadyClock::now() >= next_bookmark_) return bookmark(false);
   return std::nullopt;
 }
 

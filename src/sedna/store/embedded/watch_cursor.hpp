@@ -64,7 +64,6 @@ class WatchCursor {
   bool initial_done_ = true;
   std::deque<Change> buffer_;
   std::uint64_t position_ = 0;  ///< everything up to here has been read
-  std::uint64_t marked_ = 0;    ///< the last bookmark
   bool failed_ = false;
 
   mutable std::mutex mutex_;

@@ -154,15 +154,15 @@ struct KubeClient::Impl {
                  options);
   }
 
-  Outcome<ListResult> page(const Kind& kind, const ListOptions& options, std::size_t limit, const std::string& token,
-                           Deadline deadline) const {
+  Outcome<ListResult> page(const Kind& kind, const ListOptions& options, std::size_t limit,
+                           const std::string& token) const {
     Query query;
     query.add("labelSelector", options.label_selector).add("fieldSelector", options.field_selector);
     if (limit > 0) query.add("limit", std::to_string(limit));
     query.add("continue", token);
     // A continuation says itself which version it goes on with.
     if (token.empty()) query.add("resourceVersion", options.resource_version);
-    auto answer = connection->exchange(get_request(kind.path(options.ns) + query.text()), deadline);
+    auto answer = connection->exchange(get_request(kind.path(options.ns) + query.text()), connection->call_deadline());
     if (!answer) return answer.status();
     auto body = object_in(*answer);
     if (!body) return body.status();
@@ -184,18 +184,17 @@ struct KubeClient::Impl {
   }
 
   Outcome<ListResult> list(const Kind& kind, const ListOptions& options) const {
-    const Deadline deadline = connection->call_deadline();
     if (options.limit > 0 || !options.continue_token.empty()) {
-      return page(kind, options, options.limit, options.continue_token, deadline);
+      return page(kind, options, options.limit, options.continue_token);
     }
-    auto all = page(kind, options, connection->options().page_size, {}, deadline);
+    auto all = page(kind, options, connection->options().page_size, {});
     while (all && !all->continue_token.empty()) {
-      auto next = page(kind, options, connection->options().page_size, all->continue_token, deadline);
+      auto next = page(kind, options, connection->options().page_size, all->continue_token);
       if (!next && next.status().is_expired()) {
         // The pages' version was given up while we read: one answer with everything, as of now.
         ListOptions whole = options;
         whole.resource_version.clear();
-        return page(kind, whole, 0, {}, deadline);
+        return page(kind, whole, 0, {});
       }
       if (!next) return next.status();
       for (Object& item : next->items) all->items.push_back(std::move(item));

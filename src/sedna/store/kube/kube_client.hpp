@@ -14,7 +14,8 @@ namespace sedna::store {
 struct KubeClientOptions {
   KubeClientOptions() {}
   std::string user_agent = "sedna/0.1";
-  SteadyClock::duration timeout = std::chrono::seconds(30);  ///< of one call, retries and waits included
+  SteadyClock::duration timeout =
+      std::chrono::seconds(30);  ///< of one request (a page of a list), retries and waits included
   /// A watch on which nothing came for so long, not even a bookmark (servers send one about every minute), has ended.
   SteadyClock::duration watch_stall = std::chrono::seconds(150);
   std::size_t page_size = 500;  ///< lists without a limit are fetched in pages of so many

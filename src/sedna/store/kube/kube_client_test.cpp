@@ -1,6 +1,11 @@
 // The client against servers that behave as a test tells them to. What a right server answers is in tests/conformance.
 #include "sedna/store/kube/kube_client.hpp"
 
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -160,6 +165,23 @@ TEST(KubeClient, ComesBackWhenItIsToldTo) {
   const std::size_t before = server.requests().size();
   EXPECT_EQ(client.get(kConfigMap, "default", "a").status().code, 503);
   EXPECT_EQ(server.requests().size(), before + 1);
+}
+
+TEST(KubeClient, ARenewedTokenIsTakenUpWhenTheOldOneIsRefused) {
+  const std::string file = ::testing::TempDir() + "kube-client-token-" + std::to_string(::getpid());
+  std::ofstream(file) << "one";
+  ImposterServer server(Script::serve([](const ImposterRequest& r) {
+    return r.headers.get("authorization") == "Bearer two" ? http_answer(200, config_map("a", 1))
+                                                          : failure(401, "Unauthorized");
+  }));
+  KubeConfig config = config_for(server);
+  config.token_file = file;
+  KubeClient client(config, quick());
+  EXPECT_EQ(client.get(kConfigMap, "default", "a").status().code, 401);
+  std::ofstream(file) << "two";
+  EXPECT_TRUE(client.get(kConfigMap, "default", "a"));
+  EXPECT_EQ(server.requests().size(), 3u);
+  std::filesystem::remove(file);
 }
 
 TEST(KubeClient, ShutdownEndsWaitsAndWatches) {

@@ -1,0 +1,135 @@
+"""GM's figures with many services: all children made, processor time, what it costs at rest, how soon it reacts.
+
+The yardstick of the first is ``gm_children``: the same children, written by the same client with the same credentials,
+32 requests at a time. Both begin with a fresh API server, without its loops, that holds the services already.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SEDNA = "/apis/sedna.io/v1alpha1/namespaces/default/"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+IDLE_SECONDS = 10
+
+
+@dataclass
+class GmFigures:
+    """What one run with ``services`` services gave."""
+
+    services: int
+    seconds: float  # from GM's start until all children are there
+    yardstick: float  # of the bare writer
+    cpu: float  # GM's processor seconds meanwhile
+    rss_mb: float
+    idle_share: float  # of one core
+    idle_writes: int  # besides its Lease
+    reaction: float  # from a new service's acknowledgement to its first Deployment
+
+
+class Server:
+    """An API server on a folder of its own, with a client that has the administrator's token."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.process = subprocess.Popen([binaries / "sedna-apiserver", "--state", folder, "--no-loops"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        url = self.process.stdout.readline().split()[1]
+        token = json.loads((folder / "kubeconfig").read_text())["users"][0]["user"]["token"]
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.connection = http.client.HTTPSConnection(
+            url.removeprefix("https://"), timeout=60, context=ssl.create_default_context(cafile=str(folder / "ca.pem")))
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        self.connection.request(method, path, json.dumps(body) if body is not None else None, self.headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(text.decode())
+        return json.loads(text)
+
+    def count(self, path: str) -> int:
+        listed = self.ask("GET", path + "?limit=1")
+        return len(listed["items"]) + int(listed["metadata"].get("remainingItemCount", 0))
+
+    def version(self) -> int:
+        return int(self.ask("GET", "/api/v1/namespaces/default/configmaps?limit=1")["metadata"]["resourceVersion"])
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def service(name: str) -> dict[str, Any]:
+    def worker(container: str, node: str, model: str) -> dict[str, Any]:
+        return {"model": {"name": model}, "template": {"spec": {
+            "nodeName": node, "containers": [{"name": container, "image": f"{container}:v1"}]}}}
+
+    return {"apiVersion": "sedna.io/v1alpha1", "kind": "JointInferenceService", "metadata": {"name": name},
+            "spec": {"edgeWorker": {**worker("little", "edge0", "small"), "hardExampleMining": {"name": "IBT"}},
+                     "cloudWorker": worker("big", "cloud0", "big")}}
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def measure(binaries: Path, folder: Path, services: int = 1000) -> GmFigures:
+    bare = Server(binaries, folder / "bare")
+    try:
+        done = subprocess.run([binaries / "gm_children", folder / "bare/kubeconfigs/gm", str(services)],
+                              capture_output=True, text=True, timeout=600, check=True)
+        yardstick = json.loads(done.stdout)["seconds"]
+    finally:
+        bare.stop()
+    server = Server(binaries, folder / "gm")
+    gm: subprocess.Popen | None = None
+    try:
+        for name in ("small", "big"):
+            server.ask("POST", SEDNA + "models", {
+                "apiVersion": "sedna.io/v1alpha1", "kind": "Model", "metadata": {"name": name},
+                "spec": {"url": f"/models/{name}/model.onnx", "format": "onnx"}})
+        for i in range(services):
+            server.ask("POST", SEDNA + "jointinferenceservices", service(f"s{i}"))
+        begin = time.monotonic()
+        gm = subprocess.Popen([binaries / "sedna-gm", "--kubeconfig", folder / "gm/kubeconfigs/gm", "--link-port", "0",
+                               "--link-host", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while server.count(DEPLOYMENTS) < 2 * services:
+            time.sleep(0.02)
+            if gm.poll() is not None:
+                raise RuntimeError("sedna-gm ended")
+        seconds = time.monotonic() - begin
+        time.sleep(2)  # statuses
+        cpu = cpu_seconds(gm.pid)
+        memory = rss_mb(gm.pid)
+        version, before = server.version(), cpu_seconds(gm.pid)
+        time.sleep(IDLE_SECONDS)
+        idle = (cpu_seconds(gm.pid) - before) / IDLE_SECONDS
+        # Its Lease is renewed each 2 s.
+        writes = max(0, server.version() - version - IDLE_SECONDS // 2 - 1)
+        server.ask("POST", SEDNA + "jointinferenceservices", service("late"))
+        begin = time.monotonic()
+        while server.count(DEPLOYMENTS) == 2 * services:
+            time.sleep(0.005)
+        return GmFigures(services, seconds, yardstick, cpu, memory, idle, writes, time.monotonic() - begin)
+    finally:
+        if gm is not None:
+            gm.terminate()
+            gm.wait(20)
+        server.stop()
