@@ -87,7 +87,8 @@ def federate(out: Path, algorithm: str, clients: int, rounds: int, epochs: int, 
     """Starts the aggregator and the clients, shows the rounds as they end, and waits for all to finish by themselves."""
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "LOG_LEVEL": "WARNING", "LC_SERVER": "",
-                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JOB_NAME": "digits", "BACKEND_TYPE": "SKLEARN", "AGG_PROTOCOL": protocol}
+                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JOB_NAME": "digits",
+                   "BACKEND_TYPE": "SKLEARN", "AGG_PROTOCOL": protocol}
     out = out / algorithm.split(",")[0]
     out.mkdir(exist_ok=True)
     if aggregator == "native":

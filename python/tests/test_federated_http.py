@@ -271,7 +271,7 @@ def test_privacy_is_accounted_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_settings_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="has no setting 'algorythm'; there are algorithm"):
         AggregationServer("FedAvg", algorythm="FedAdam")
-    with pytest.raises(ValueError, match="FedAdam.taux: is unknown; there are beta1"):
+    with pytest.raises(ValueError, match=r"FedAdam\.taux: is unknown; there are beta1"):
         AggregationServer("FedAvg", http_port=0, algorithm="FedAdam,taux=1").start()
     monkeypatch.setenv("SEDNA_FL_ALGORITHM", "Nosuch")
     with pytest.raises(Exception, match="there are FedAdagrad"):

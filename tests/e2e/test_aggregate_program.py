@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from processes import ROOT, WORKER, sedna_worker
 
 CLIENT = """
@@ -69,18 +70,19 @@ def test_a_signal_ends_the_native_aggregator(tmp_path: Path) -> None:
         assert server.process.wait(timeout=30) == 0
 
 
+@pytest.mark.parametrize("protocol", ["ws", "http"])
 # FL-4.6
-def test_a_token_stands_for_one_client(tmp_path: Path) -> None:
+def test_a_token_stands_for_one_client(tmp_path: Path, protocol: str) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("a:the-secret-of-client-a\nb:the-secret-of-client-b\n")
     tokens.chmod(0o600)
     (tmp_path / "a.token").write_text("the-secret-of-client-a\n")
     with sedna_worker("aggregate", "--port", "0", "--token-file", str(tokens)) as server:
-        nobody = client(server.port, "a", tmp_path, 0, 1)
-        assert "refused with status 401" in nobody.communicate(timeout=60)[0]
-        other = client(server.port, "b", tmp_path, 0, 1, SEDNA_TOKEN_FILE=str(tmp_path / "a.token"))
+        nobody = client(server.port, "a", tmp_path, 0, 1, AGG_PROTOCOL=protocol)
+        assert "status 401" in nobody.communicate(timeout=60)[0]
+        other = client(server.port, "b", tmp_path, 0, 1, AGG_PROTOCOL=protocol, SEDNA_TOKEN_FILE=str(tmp_path / "a.token"))
         assert "is not b's" in other.communicate(timeout=60)[0]
-        own = client(server.port, "a", tmp_path, 0, 1, SEDNA_TOKEN_FILE=str(tmp_path / "a.token"))
+        own = client(server.port, "a", tmp_path, 0, 1, AGG_PROTOCOL=protocol, SEDNA_TOKEN_FILE=str(tmp_path / "a.token"))
         assert "FINAL 1.0" in own.communicate(timeout=60)[0]
         assert server.process.wait(timeout=30) == 0
     beyond = subprocess.run([str(WORKER), "aggregate", "--host", "0.0.0.0", "--port", "0"], capture_output=True, text=True,
@@ -105,5 +107,6 @@ def test_a_killed_aggregator_goes_on(tmp_path: Path) -> None:
         assert again.process.wait(timeout=30) == 0
     # (1·1 + 3·5) / 4 = 4, then one more in each of five rounds
     assert [re.search(r"FINAL (\S+)", text)[1] for text in out] == ["9.0", "9.0"], out  # type: ignore[index]
-    rounds += [line for line in again.lines if line.startswith("ROUND ")]
-    assert [line.split()[1] for line in rounds] == [str(i) for i in range(1, 7)]
+    numbers = [int(line.split()[1]) for line in rounds + [line for line in again.lines if line.startswith("ROUND ")]]
+    # The kill may come between a round's publication and its line; none is published twice.
+    assert numbers == sorted(set(numbers)) and numbers[-1] == 6 and len(numbers) >= 5, numbers

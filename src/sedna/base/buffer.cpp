@@ -1,5 +1,8 @@
 #include "sedna/base/buffer.hpp"
 
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -33,6 +36,17 @@ AlignedBuffer::AlignedBuffer(std::size_t size) : size_(size) {
   if (rounded < size) throw Error(ErrorCode::kResourceExhausted, "buffer size overflows");
   data_.reset(static_cast<std::byte*>(std::aligned_alloc(kBufferAlignment, rounded ? rounded : kBufferAlignment)));
   if (!data_) throw Error(ErrorCode::kResourceExhausted, "no memory for " + std::to_string(size) + " bytes");
+#ifdef MADV_HUGEPAGE
+  // Fresh pages are most of what a large buffer costs; with huge ones it is the clearing alone. Where they are not to
+  // be had, nothing is lost.
+  constexpr std::size_t kLarge = std::size_t{8} << 20;
+  constexpr std::uintptr_t kHuge = std::uintptr_t{2} << 20;
+  if (rounded >= kLarge) {
+    const auto first = (reinterpret_cast<std::uintptr_t>(data_.get()) + kHuge - 1) & ~(kHuge - 1);
+    const auto last = (reinterpret_cast<std::uintptr_t>(data_.get()) + rounded) & ~(kHuge - 1);
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+  }
+#endif
 }
 
 Bytes AlignedBuffer::freeze(std::size_t size) && {

@@ -1,5 +1,6 @@
 #include "sedna/federated/mean.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <utility>
@@ -43,27 +44,34 @@ void WeightedMean::add_weight(double weight) {
 }
 
 void WeightedMean::accumulate(Update update) {
-  if (count_ == 0) {
+  const bool first = count_ == 0;
+  if (first) {
     manifest_ = Manifest::of(update.weights);
     sums_.resize(update.weights.size());
     for (std::size_t i = 0; i < sums_.size(); ++i) {
       const Tensor& tensor = update.weights[i];
       const std::size_t elements = tensor.data.size() / tensor::dtype_size(tensor.dtype);
-      sums_[i].high.assign(elements, 0.0);
-      if (tensor.dtype == DType::kFp64) sums_[i].low.assign(elements, 0.0);
+      sums_[i].high = AlignedBuffer(elements * sizeof(double));
+      if (tensor.dtype == DType::kFp64) sums_[i].low = AlignedBuffer(elements * sizeof(double));
     }
   }
   const double weight = update.weight;
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     const Tensor& tensor = update.weights[i];
-    double* const high = sums_[i].high.data();
+    double* const high = sums_[i].at_high();
     if (tensor.dtype == DType::kFp32) {
       const auto values = tensor.as<float>();
-      for (std::size_t k = 0; k < values.size(); ++k) high[k] += weight * static_cast<double>(values[k]);
+      if (first) {
+        for (std::size_t k = 0; k < values.size(); ++k) high[k] = weight * static_cast<double>(values[k]);
+      } else {
+        for (std::size_t k = 0; k < values.size(); ++k) high[k] += weight * static_cast<double>(values[k]);
+      }
       continue;
     }
-    double* const low = sums_[i].low.data();
+    double* const low = sums_[i].at_low();
     const auto values = tensor.as<double>();
+    if (first) std::fill_n(high, values.size(), 0.0);
+    if (first) std::fill_n(low, values.size(), 0.0);
     for (std::size_t k = 0; k < values.size(); ++k) {
       const double upper = upper_half(values[k]);
       add_exactly(high[k], low[k], weight * upper);
@@ -88,14 +96,14 @@ void WeightedMean::merge_with(WeightedMean&& other) {
   if (!same) throw Error(ErrorCode::kInvalidArgument, "the two sums are of different models", "merge");
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     Sum& into = sums_[i];
-    const Sum& from = other.sums_[i];
-    if (into.low.empty()) {
-      for (std::size_t k = 0; k < into.high.size(); ++k) into.high[k] += from.high[k];
+    Sum& from = other.sums_[i];
+    if (manifest_.tensors[i].dtype == DType::kFp32) {
+      for (std::size_t k = 0; k < into.size(); ++k) into.at_high()[k] += from.at_high()[k];
       continue;
     }
-    for (std::size_t k = 0; k < into.high.size(); ++k) {
-      add_exactly(into.high[k], into.low[k], from.high[k]);
-      into.low[k] += from.low[k];
+    for (std::size_t k = 0; k < into.size(); ++k) {
+      add_exactly(into.at_high()[k], into.at_low()[k], from.at_high()[k]);
+      into.at_low()[k] += from.at_low()[k];
     }
   }
   add_weight(other.total_);
@@ -109,20 +117,20 @@ Aggregate WeightedMean::report() {
   out.total_weight = total_weight();
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     const Manifest::Entry& entry = manifest_.tensors[i];
-    const Sum& sum = sums_[i];
+    Sum& sum = sums_[i];
+    const double* const high = sum.at_high();
     Tensor tensor;
     tensor.name = entry.name;
     tensor.dtype = entry.dtype;
     tensor.shape = entry.shape;
-    AlignedBuffer buffer(sum.high.size() * tensor::dtype_size(entry.dtype));
+    AlignedBuffer buffer(sum.size() * tensor::dtype_size(entry.dtype));
     if (entry.dtype == DType::kFp32) {
       auto* const values = reinterpret_cast<float*>(buffer.data());
-      for (std::size_t k = 0; k < sum.high.size(); ++k) values[k] = static_cast<float>(sum.high[k] / out.total_weight);
+      for (std::size_t k = 0; k < sum.size(); ++k) values[k] = static_cast<float>(high[k] / out.total_weight);
     } else {
       auto* const values = reinterpret_cast<double*>(buffer.data());
-      for (std::size_t k = 0; k < sum.high.size(); ++k) {
-        values[k] = divide(sum.high[k], sum.low[k], out.total_weight);
-      }
+      const double* const low = sum.at_low();
+      for (std::size_t k = 0; k < sum.size(); ++k) values[k] = divide(high[k], low[k], out.total_weight);
     }
     tensor.data = std::move(buffer).freeze();
     out.weights.push_back(std::move(tensor));

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "sedna/base/buffer.hpp"
 #include "sedna/federated/aggregation.hpp"
 
 namespace sedna::federated {
@@ -24,8 +25,11 @@ class WeightedMean final : public Aggregation {
 
  private:
   struct Sum {
-    std::vector<double> high;
-    std::vector<double> low;  ///< what `high` could not hold; only for FP64
+    AlignedBuffer high;  ///< float64, written whole by the first update: nothing clears it before
+    AlignedBuffer low;   ///< what `high` could not hold; only for FP64
+    std::size_t size() const { return high.size() / sizeof(double); }
+    double* at_high() { return reinterpret_cast<double*>(high.data()); }
+    double* at_low() { return reinterpret_cast<double*>(low.data()); }
   };
   void add_weight(double weight);
 

@@ -40,6 +40,8 @@ struct Rules {
   static Rules around(AggregationFactory factory);
   /// ε after so many rounds; infinite without privacy.
   double epsilon(std::size_t rounds) const;
+  /// Whether a round's updates are kept until its end.
+  bool keeps_updates() const { return user_rule || (!robust.empty() && robust != "TrimmedMean"); }
   /// Whether a round needs to know the model it began with.
   bool needs_base() const { return algorithm->needs_base() || clip.has_value() || robust == "FLTrust"; }
 };

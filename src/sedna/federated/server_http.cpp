@@ -134,12 +134,14 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
   plan["epoch"] = epoch;
   plan["version"] = std::to_string(epoch) + "-" + std::to_string(plan_version);
   const auto phase = machine.phase();
-  plan["phase"] = phase == RoundMachine::Phase::kFailed       ? "failed"
-                  : phase != RoundMachine::Phase::kCollecting ? "finished"
-                  : wants_initial                             ? "initial"
-                                                              : "collecting";
+  // Between a round's close and its model the round is not over for clients: neither a next one nor an end to go by.
+  const bool closing = model_round < machine.closed_rounds() && phase != RoundMachine::Phase::kFailed;
+  plan["phase"] = phase == RoundMachine::Phase::kFailed                   ? "failed"
+                  : !closing && phase != RoundMachine::Phase::kCollecting ? "finished"
+                  : wants_initial                                         ? "initial"
+                                                                          : "collecting";
   if (phase == RoundMachine::Phase::kFailed) plan["reason"] = machine.failure();
-  plan["round"] = machine.closed_rounds() + 1;
+  plan["round"] = model_round + 1;
   plan["rounds"] = options.rounds.exit_round;
   plan["model"] = nullptr;
   if (published && !published->none) {
@@ -166,7 +168,10 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
   }
   const auto& done = machine.committed();
   const bool committed = std::ranges::find(done, client, &Offer::client) != done.end();
-  plan["you"] = committed ? "committed" : machine.quarantined(client) ? "quarantined" : "expected";
+  plan["you"] = closing                       ? "closing"
+                : committed                   ? "committed"
+                : machine.quarantined(client) ? "quarantined"
+                                              : "expected";
   plan["committed"] = done.size();
   plan["participants"] = options.rounds.participants;
   return json::write(plan);

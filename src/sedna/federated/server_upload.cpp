@@ -332,7 +332,8 @@ net::Task<std::optional<Response>> AggregationServer::Impl::receive(Request& req
     bool in_memory = false;
     const bool kept = journal && options.durability == Durability::kUpdate && round > 0;
     if (!kept && total <= budget->size()) {
-      const auto until = SteadyClock::now() + kWaitForMemory;
+      // What is kept until the round's end gives nothing back meanwhile.
+      const auto until = SteadyClock::now() + (rules.keeps_updates() ? SteadyClock::duration::zero() : kWaitForMemory);
       const auto timer = std::make_shared<net::asio::steady_timer>(request.executor);
       in_memory = budget->take(total);
       while (!in_memory && SteadyClock::now() < until) {

@@ -53,6 +53,29 @@ void StagingBudget::give_back(std::uint64_t bytes) {
   }
 }
 
+AlignedBuffer StagingBudget::buffer(std::size_t size) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!left_behind_.empty() && left_behind_.back().size() == size) {
+      AlignedBuffer again = std::move(left_behind_.back());
+      left_behind_.pop_back();
+      return again;
+    }
+    left_behind_.clear();
+  }
+  return AlignedBuffer(size);
+}
+
+void StagingBudget::give_back(AlignedBuffer buffer) {
+  const std::uint64_t bytes = buffer.size();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!left_behind_.empty() && left_behind_.back().size() != bytes) left_behind_.clear();
+    left_behind_.push_back(std::move(buffer));
+  }
+  give_back(bytes);
+}
+
 void StagingBudget::wake_when_returned(std::weak_ptr<net::asio::steady_timer> timer) {
   const std::lock_guard lock(mutex_);
   waiting_.push_back(std::move(timer));
@@ -64,7 +87,7 @@ Staging::Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool
   if (in_memory) {
     budgeted_ = size;
     try {
-      memory_ = AlignedBuffer(static_cast<std::size_t>(size));
+      memory_ = budget_->buffer(static_cast<std::size_t>(size));
     } catch (const Error&) {
       budget_->give_back(std::exchange(budgeted_, 0));
       throw;
@@ -108,14 +131,19 @@ Bytes Staging::take() {
     piece_ = {};
     return map_descriptor(file_, size_, path_);
   }
-  // The budget is given back when the last slice of these bytes is gone.
-  const Bytes bytes = std::move(memory_).freeze();
-  const auto held = std::shared_ptr<const void>(
-      bytes.data(), [budget = budget_, size = std::exchange(budgeted_, 0), owner = bytes.owner()](const void*) mutable {
-        owner.reset();
-        budget->give_back(size);
-      });
-  return {held, bytes.span()};
+  // Given back when the last slice of these bytes is gone.
+  struct Held {
+    Held(std::shared_ptr<StagingBudget> b, AlignedBuffer m) : budget(std::move(b)), memory(std::move(m)) {}
+    ~Held() { budget->give_back(std::move(memory)); }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    std::shared_ptr<StagingBudget> budget;
+    AlignedBuffer memory;
+  };
+  budgeted_ = 0;
+  auto held = std::make_shared<Held>(budget_, std::move(memory_));
+  const std::span<const std::byte> view(held->memory.data(), held->memory.size());
+  return {std::move(held), view};
 }
 
 Bytes map_file(const std::filesystem::path& file) {

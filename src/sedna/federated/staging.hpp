@@ -25,6 +25,11 @@ class StagingBudget {
   std::uint64_t size() const { return size_; }
   bool take(std::uint64_t bytes);
   void give_back(std::uint64_t bytes);
+  /// Room of that size, which was taken: one that another upload has left, where there is one. A model's updates are
+  /// all of one size, and fresh memory costs more than what is done with it. Throws Error(kResourceExhausted).
+  AlignedBuffer buffer(std::size_t size);
+  /// Given back together with its bytes.
+  void give_back(AlignedBuffer buffer);
   /// Cancels the timer, from its executor, when something is given back. Once.
   void wake_when_returned(std::weak_ptr<net::asio::steady_timer> timer);
 
@@ -33,6 +38,7 @@ class StagingBudget {
   std::atomic<std::int64_t> left_;
   std::mutex mutex_;
   std::vector<std::weak_ptr<net::asio::steady_timer>> waiting_;
+  std::vector<AlignedBuffer> left_behind_;  ///< all of one size
 };
 
 /// One upload's bytes, filled from the front. One user at a time.
