@@ -194,7 +194,11 @@ class Shim {
     int out[2], err[2], report[2];
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0) return false;
     const pid_t self = getpid();
-    // Before there is anything to find: whoever comes after the agent that started us must know of us.
+    // Whoever comes after the agent that started us must know of us, or keep us from beginning: who makes this file
+    // first has the run.
+    const int claim = open((options_.dir + "/claim").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (claim < 0) return false;
+    close(claim);
     if (!write_file(options_.dir + "/started.json",
                     "{\"pid\":" + std::to_string(self) + ",\"startTime\":" + std::to_string(own_start_time()) + "}\n",
                     false))
@@ -226,14 +230,8 @@ class Shim {
     }
     write_file(options_.dir + "/command.pid", std::to_string(child_) + "\n", false);
     if (options_.report >= 0) {
-      // An agent that is gone by now may have a successor that started another one in our place.
-      const std::string ok = "ok " + std::to_string(child_);
-      const bool heard = write(options_.report, ok.data(), ok.size()) == static_cast<ssize_t>(ok.size());
+      write_all(options_.report, "ok " + std::to_string(child_));
       close(options_.report);
-      if (!heard) {
-        sedna::shim::kill_descendants();
-        return false;
-      }
     }
     return true;
   }

@@ -6,9 +6,12 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import random
+import signal
 import subprocess
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -268,6 +271,32 @@ def test_kill_9_of_an_agent_leaves_its_pods_alone(running: Home) -> None:
     for name in ("stays", "after"):
         running.sedna("delete", "pod", name)
     eventually("nothing of it is left", lambda: not any("stays" in line for line in running.processes()))
+
+
+def test_an_agent_killed_at_any_moment_makes_nothing_twice(running: Home) -> None:
+    names = [f"once-{i}" for i in range(10)]
+    chance = random.Random(4)
+    for i, name in enumerate(names):
+        killed = running.daemons()["node-edge0"]
+        apply(running, pod(name, f"exec sleep 98765{i}", "edge0"))
+        time.sleep(chance.uniform(0, 0.15))  # the moment is what is drawn
+        os.kill(killed, signal.SIGKILL)
+        eventually("another agent is there", lambda killed=killed: running.daemons().get("node-edge0") not in (None, killed))
+    for i, name in enumerate(names):
+        phase(running, name, "Running")
+        marker = f"sleep 98765{i}"
+        mine = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit() and command_line(folder) == marker]
+        assert len(mine) == 1, f"{name}: {len(mine)} processes"
+    for name in names:
+        running.sedna("delete", "pod", name)
+    eventually("none is left", lambda: not any("once-" in line or "sleep 98765" in line for line in running.processes()))
+
+
+def command_line(folder: Path) -> str:
+    try:
+        return (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@
 //       etc-hosts                         bound at /etc/hosts in its containers
 //       volumes/<name>/                   emptyDir, configMap, secret, downwardAPI
 //       containers/<name>/<attempt>/
+//         claim                           made by whoever has the run: the shim, or an agent that calls it off
 //         started.json                    the shim's process id with its start time, written by itself
 //         command.pid, exit.json          the first process below it, and how the run ended
 //         log, log.1, …
@@ -53,6 +54,7 @@ struct AttemptPaths {
   AttemptPaths(const PodPaths& pod, const std::string& container, int attempt)
       : root(pod.container(container) / std::to_string(attempt)) {}
   Path root;
+  Path claim() const { return root / "claim"; }
   Path started() const { return root / "started.json"; }
   Path command_pid() const { return root / "command.pid"; }
   Path exit() const { return root / "exit.json"; }

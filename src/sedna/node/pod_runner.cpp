@@ -88,7 +88,7 @@ void PodRunner::adopt() {
     // The newest folder tells of a start that the record may not have seen.
     if (const auto newest = newest_attempt(paths_, container.name); newest && *newest > container.attempt) {
       const AttemptPaths folder(paths_, container.name, *newest);
-      if (read_json(folder.started())) {
+      if (has_begun(folder)) {
         if (container.end) container.last_end = container.end;
         container.attempt = *newest;
         container.phase = ContainerState::Phase::kRunning;

@@ -195,6 +195,22 @@ void ContainerProcess::reap() const {
   waitpid(id_.pid, nullptr, WNOHANG);
 }
 
+bool has_begun(const AttemptPaths& folder) {
+  if (read_json(folder.started())) return true;
+  const int claim = open(folder.claim().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (claim >= 0) {
+    close(claim);
+    return false;
+  }
+  // The shim has it, and says in a moment who it is (or was killed just then: nothing runs).
+  const auto patience = Deadline::after(std::chrono::seconds(1));
+  while (!patience.expired()) {
+    if (read_json(folder.started())) return true;
+    usleep(5'000);
+  }
+  return false;
+}
+
 std::optional<ShimExit> read_exit(const AttemptPaths& folder) {
   const auto saved = read_json(folder.exit());
   if (!saved) return std::nullopt;

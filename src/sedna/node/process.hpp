@@ -75,6 +75,8 @@ class ContainerProcess {
   int pidfd_ = -1;
 };
 
+/// Whether the run in `folder`, whose agent died while it began, has begun. When it has not, it never will.
+bool has_begun(const AttemptPaths& folder);
 /// How the run in `folder` ended; nothing when the shim could not say (it was killed itself).
 std::optional<ShimExit> read_exit(const AttemptPaths& folder);
 /// The process of the container's own command, below the sandbox; nothing when it is not there.

@@ -303,14 +303,18 @@ struct Supervisor::Impl {
   void stop_all() {
     for (auto& daemon : daemons) daemon.to_stop = true;
     for (;;) {
+      bool one_is_done = false;  // then others may be stopped now, and there is nothing to wait for before that
       for (auto& daemon : daemons) {
         const bool needed = any([&](const Daemon& other) {
           const auto& after = other.spec.after;
           return other.to_stop && std::find(after.begin(), after.end(), daemon.spec.name) != after.end();
         });
-        if (daemon.to_stop && !needed) stop_one(daemon);
+        if (!daemon.to_stop || needed) continue;
+        stop_one(daemon);
+        one_is_done |= !daemon.to_stop;
       }
       if (!any([](const Daemon& d) { return d.to_stop; })) return;
+      if (one_is_done) continue;
       if (any([](const Daemon& d) { return static_cast<bool>(d.process); })) turn();
       for (auto& daemon : daemons) {
         if (!daemon.process) enter(daemon, State::kIdle);  // one that ended by itself is not started again

@@ -85,7 +85,9 @@ TEST_F(SupervisorTest, StartsInOrderAndStopsInTheOpposite) {
   EXPECT_LT(at(What::kReady, "a"), at(What::kStarting, "b"));
   const pid_t pid = pid_of("a");
   EXPECT_GT(pid, 0);
+  const auto begin = SteadyClock::now();
   s->stop();
+  EXPECT_LT(SteadyClock::now() - begin, std::chrono::seconds(3)) << "it waited for something that had happened";
   EXPECT_LT(at(What::kStopped, "b"), at(What::kStopping, "a"));
   EXPECT_EQ(kill(pid, 0), -1);
   EXPECT_FALSE(std::filesystem::exists(paths.run_file("a")));

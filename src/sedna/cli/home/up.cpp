@@ -74,7 +74,8 @@ class Narrator {
         console_.progress("stopping the workers of " + title + " …");
         return;
       case What::kStopped:
-        console_.err_line("  " + console_.styled(Style::kDim, "■") + " " + title + " stopped");
+        console_.err_line("  " + console_.styled(Style::kDim, "■") + " " + title + " stopped" +
+                          console_.styled(Style::kDim, "   " + seconds_text(event.took)));
         return;
     }
   }

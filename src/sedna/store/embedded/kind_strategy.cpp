@@ -48,7 +48,8 @@ void reset_status(const Kind& kind, Object& object) {
     object["status"] = json::object{{"phase", "Pending"}, {"qosClass", pod_qos_class(object)}};
   } else if (&kind == &kinds::kNamespace) {
     api::make_object(object, {"spec"})["finalizers"] = json::array{"kubernetes"};
-    api::make_object(object, {"metadata", "labels"})["kubernetes.io/metadata.name"] = api::name_of(object);
+    const std::string name(api::name_of(object));  // a copy: making the labels moves the metadata
+    api::make_object(object, {"metadata", "labels"})["kubernetes.io/metadata.name"] = name;
     object["status"] = json::object{{"phase", "Active"}};
   } else if (&kind == &kinds::kService) {
     object["status"] = json::object{{"loadBalancer", json::object()}};
