@@ -11,6 +11,9 @@ namespace sedna::federated {
 
 namespace {
 
+/// From here on memory between rounds is worth more than the time to have it cleared again.
+constexpr std::uint64_t kLargeModel = std::uint64_t{32} << 20;
+
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
@@ -197,6 +200,12 @@ void AggregationServer::Impl::collect_closed_locked() {
 
 void AggregationServer::Impl::publish(Publication publication) {
   RoundReport& report = publication.report;
+  {
+    // The model before last has been fetched by whoever wanted it; a model takes its place.
+    const std::lock_guard lock(mutex);
+    before.reset();
+    if (published && published->size >= kLargeModel) budget->let_go();
+  }
   try {
     RoundSum::End end = publication.open->sum->finish(publication.clients);
     publication.open.reset();

@@ -25,7 +25,7 @@ using Outcome = RoundMachine::Outcome;
 namespace {
 
 constexpr auto kTouchEvery = std::chrono::seconds(5);
-constexpr auto kWaitForMemory = std::chrono::seconds(2);
+constexpr auto kWaitForMemory = std::chrono::seconds(5);
 
 Response verdict_answer(const RoundMachine::Verdict& verdict) {
   int status = 200;

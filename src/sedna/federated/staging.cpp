@@ -76,6 +76,11 @@ void StagingBudget::give_back(AlignedBuffer buffer) {
   give_back(bytes);
 }
 
+void StagingBudget::let_go() {
+  const std::lock_guard lock(mutex_);
+  left_behind_.clear();
+}
+
 void StagingBudget::wake_when_returned(std::weak_ptr<net::asio::steady_timer> timer) {
   const std::lock_guard lock(mutex_);
   waiting_.push_back(std::move(timer));

@@ -28,6 +28,8 @@ class StagingBudget {
   /// Room of that size, which was taken: one that another upload has left, where there is one. A model's updates are
   /// all of one size, and fresh memory costs more than what is done with it. Throws Error(kResourceExhausted).
   AlignedBuffer buffer(std::size_t size);
+  /// Lets go of what uploads have left: between rounds, when the next model needs the memory.
+  void let_go();
   /// Given back together with its bytes.
   void give_back(AlignedBuffer buffer);
   /// Cancels the timer, from its executor, when something is given back. Once.
