@@ -1,10 +1,10 @@
 // The loops together, on the embedded server in process.
 #include "sedna/cluster/loops.hpp"
 
-#include <gtest/gtest.h>
-
 #include <condition_variable>
 #include <mutex>
+
+#include <gtest/gtest.h>
 
 #include "sedna/cluster/endpoints.hpp"
 #include "sedna/cluster/pods.hpp"
@@ -35,7 +35,8 @@ class LoopsTest : public testing::Test {
     server.create(kinds::kNode, node, {}).value();
     set_node_ready(name);
     auto lease = api::new_object(kinds::kLease, "kube-node-lease", name);
-    lease["spec"] = json::object{{"holderIdentity", name}, {"renewTime", control::format_micro_time(SystemClock::now())}};
+    lease["spec"] =
+        json::object{{"holderIdentity", name}, {"renewTime", control::format_micro_time(SystemClock::now())}};
     server.create(kinds::kLease, lease, {}).value();
   }
   void set_node_ready(const std::string& name) {
@@ -46,10 +47,10 @@ class LoopsTest : public testing::Test {
   }
   void renew(const std::string& name) {
     server
-        .merge_patch(kinds::kLease, "kube-node-lease", name,
-                     store::MergePatch(json::object{
-                         {"spec", {{"renewTime", control::format_micro_time(SystemClock::now())}}}}),
-                     {})
+        .merge_patch(
+            kinds::kLease, "kube-node-lease", name,
+            store::MergePatch(json::object{{"spec", {{"renewTime", control::format_micro_time(SystemClock::now())}}}}),
+            {})
         .value();
   }
   /// Waits on a watch until `done` holds; tests have no sleeps.
@@ -125,8 +126,8 @@ TEST_F(LoopsTest, ADeploymentBecomesBoundPodsBehindAServiceAndGoesWithAllOfIt) {
     const auto left = pods();
     return std::ranges::all_of(left, api::is_deleting);  // the agent, which is not here, would end them
   }));
-  EXPECT_TRUE(eventually(kinds::kEndpointSlice,
-                         [&] { return server.list(kinds::kEndpointSlice, {}).value().items.empty(); }));
+  EXPECT_TRUE(
+      eventually(kinds::kEndpointSlice, [&] { return server.list(kinds::kEndpointSlice, {}).value().items.empty(); }));
 }
 
 TEST_F(LoopsTest, APodThatFitsNowhereSaysSoAndIsPlacedWhenItCan) {
@@ -143,13 +144,18 @@ TEST_F(LoopsTest, APodThatFitsNowhereSaysSoAndIsPlacedWhenItCan) {
 
 TEST_F(LoopsTest, ALostNodeLosesItsEndpointsThenItsPods) {
   add_node("cloud0");
-  server.create(kinds::kDeployment, deployment("web"), {}).value();
-  ASSERT_TRUE(eventually(kinds::kPod, [&] {
-    return pods().size() == 2 && !api::string_at(pods()[1], {"spec", "nodeName"}).empty();
-  }));
+  auto web = deployment("web");  // admission would give its Pods Kubernetes' five minutes
+  api::make_object(web, {"spec", "template", "spec"})["tolerations"] =
+      json::parse(
+          R"([{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":1}])")
+          .value();
+  server.create(kinds::kDeployment, web, {}).value();
+  ASSERT_TRUE(eventually(
+      kinds::kPod, [&] { return pods().size() == 2 && !api::string_at(pods()[1], {"spec", "nodeName"}).empty(); }));
   for (const auto& pod : pods()) run(pod, "10.1.0.1");
   const auto node = [&] { return server.get(kinds::kNode, {}, "cloud0").value(); };
-  ASSERT_TRUE(eventually(kinds::kNode, [&] { return api::string_at(*condition(node(), "Ready"), {"status"}) == "Unknown"; }));
+  ASSERT_TRUE(
+      eventually(kinds::kNode, [&] { return api::string_at(*condition(node(), "Ready"), {"status"}) == "Unknown"; }));
   EXPECT_TRUE(eventually(kinds::kPod, [&] { return std::ranges::none_of(pods(), is_ready); }));
   // The new ones have nowhere to go, the old ones wait for their agent.
   EXPECT_TRUE(eventually(kinds::kPod, [&] { return std::ranges::count_if(pods(), api::is_deleting) == 2; }));
@@ -167,8 +173,8 @@ TEST_F(LoopsTest, ANamespaceGoesWithEverythingInIt) {
   server.create(kinds::kDeployment, deployment("web", "team"), {}).value();
   ASSERT_TRUE(eventually(kinds::kPod, [&] { return pods("team").size() == 2; }));
   server.remove(kinds::kNamespace, {}, "team", {}).value();
-  EXPECT_TRUE(eventually(kinds::kNamespace,
-                         [&] { return server.get(kinds::kNamespace, {}, "team").status().is_not_found(); }));
+  EXPECT_TRUE(
+      eventually(kinds::kNamespace, [&] { return server.get(kinds::kNamespace, {}, "team").status().is_not_found(); }));
   EXPECT_TRUE(pods("team").empty());
 }
 
