@@ -1,6 +1,5 @@
 // The API server and its yardsticks, for bench/run.py: `create` and `list` ask a running server; `commit`, `loop` and
 // `rows` do the least that the same bytes and the same durability need. Each prints one JSON object.
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +13,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <openssl/ssl.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/identity/ca.hpp"

@@ -1,5 +1,5 @@
-// The commands of sedna-apiserver. Exit codes: 0 done or stopped by a signal, 1 a file, port or the database is wrong, 2
-// a flag is wrong.
+// The commands of sedna-apiserver. Exit codes: 0 done or stopped by a signal, 1 a file, port or the database is wrong,
+// 2 a flag is wrong.
 #pragma once
 
 #include <string>

@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
   std::string name;
   std::string server;
   std::string backup;
-  auto* kubeconfig = program.add_subcommand("kubeconfig", "Makes the kubeconfig of a node or a person; prints its path");
+  auto* kubeconfig =
+      program.add_subcommand("kubeconfig", "Makes the kubeconfig of a node or a person; prints its path");
   kubeconfig->add_option("--state", options.daemon.state, "Folder of the home")->required();
   kubeconfig->add_option("--name", name, "node-N, lc-N, gm, or a name for a viewer")->required();
   kubeconfig->add_option("--server", server, "URL of the server (default: as in the other kubeconfigs)");

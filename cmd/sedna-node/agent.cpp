@@ -1,4 +1,6 @@
 // The agent itself, and the end of what it left running.
+#include "sedna/node/agent.hpp"
+
 #include <signal.h>
 
 #include <cstdio>
@@ -6,7 +8,6 @@
 #include <CLI/CLI.hpp>
 
 #include "sedna/base/error.hpp"
-#include "sedna/node/agent.hpp"
 #include "sedna/store/kube/kube_client.hpp"
 
 #include "commands.hpp"

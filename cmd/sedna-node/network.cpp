@@ -44,7 +44,8 @@ int hold(const NetworkFlags& flags) {
   // Before we go inside: who stays outside is the way out.
   const int outlet = node::start_outlet();
   static_cast<void>(node::hold_home_network(state_of(flags), flags.nodes));
-  for (const auto port : {node::kOutletPort, node::kHostOutletPort}) node::give_listener(outlet, node::kApiAddress, port);
+  for (const auto port : {node::kOutletPort, node::kHostOutletPort})
+    node::give_listener(outlet, node::kApiAddress, port);
   std::printf("READY %s\n", node::kApiAddress);
   std::fflush(stdout);
   int which = 0;

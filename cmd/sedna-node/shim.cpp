@@ -280,10 +280,10 @@ class Shim {
   void finish() {
     int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
     if (out_of_memory_) code = 137;
-    write_file(options_.dir + "/exit.json",
-               "{\"exitCode\":" + std::to_string(code) + ",\"finishedAt\":" + std::to_string(time(nullptr)) +
-                   ",\"outOfMemory\":" + (out_of_memory_ ? "true" : "false") +
-                   ",\"lastError\":" + quoted(log_.last_error()) + "}\n");
+    write_file(options_.dir + "/exit.json", "{\"exitCode\":" + std::to_string(code) +
+                                                ",\"finishedAt\":" + std::to_string(time(nullptr)) +
+                                                ",\"outOfMemory\":" + (out_of_memory_ ? "true" : "false") +
+                                                ",\"lastError\":" + quoted(log_.last_error()) + "}\n");
   }
 
   const Options options_;

@@ -20,7 +20,7 @@ class LogFile {
 
   bool open() {
     fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    struct stat st {};
+    struct stat st{};
     if (fd_ >= 0 && fstat(fd_, &st) == 0) size_ = st.st_size;
     return fd_ >= 0;
   }

@@ -89,9 +89,11 @@ IndexList read_index(const fs::path& file, const std::string& source) {
       continue;
     }
     out.keys.push_back(line);
-    if (out.keys.size() > kMost) throw Error(ErrorCode::kResourceExhausted, "the index names over a million files", source);
+    if (out.keys.size() > kMost)
+      throw Error(ErrorCode::kResourceExhausted, "the index names over a million files", source);
   }
-  if (out.base.empty()) throw Error(ErrorCode::kInvalidArgument, "the index file names no base URL in its first line", source);
+  if (out.base.empty())
+    throw Error(ErrorCode::kInvalidArgument, "the index file names no base URL in its first line", source);
   return out;
 }
 
@@ -117,7 +119,8 @@ struct Downloader::Impl {
   }
 
   void link_local(const storage::StorageUrl& url, const fs::path& folder) const {
-    if (!fs::exists(url.path)) throw Error(ErrorCode::kNotFound, "there is no such file or folder in the container", url.shown);
+    if (!fs::exists(url.path))
+      throw Error(ErrorCode::kNotFound, "there is no such file or folder in the container", url.shown);
     fs::create_directories(folder);
     const fs::path link = folder / fs::absolute(url.path).lexically_normal().filename();
     std::error_code ignored;  // a link from a former attempt

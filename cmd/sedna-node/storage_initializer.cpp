@@ -35,9 +35,8 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty() || words.size() % 2 != 0) {
-    const std::string message =
-        "sedna-storage-initializer: expects pairs of source and destination, got " + std::to_string(words.size()) +
-        " arguments";
+    const std::string message = "sedna-storage-initializer: expects pairs of source and destination, got " +
+                                std::to_string(words.size()) + " arguments";
     std::fprintf(stderr, "%s\n", message.c_str());
     leave_message(message);
     return 1;

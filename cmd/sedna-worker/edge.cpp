@@ -140,7 +140,8 @@ void add_edge(CLI::App& program, Action& action) {
   cmd->add_option("--score-output", flags->score_output, "The model's output that the filter reads");
   cmd->add_option("--mining-mode", flags->mining_mode, "inference-then-mining (default) or mining-then-inference");
   cmd->add_option("--source", flags->source, "Samples to stream")->type_name("npz:FILE");
-  cmd->add_flag("--stay", flags->stay, "After the samples of --source go on serving, as a worker in a Deployment has to");
+  cmd->add_flag("--stay", flags->stay,
+                "After the samples of --source go on serving, as a worker in a Deployment has to");
   cmd->add_option("--array", flags->array,
                   "The array of samples (the input's name, else \"input\", else the only one)");
   cmd->add_option("--labels", flags->labels, "The array of true labels, for the summary (\"label\" if there is one)");

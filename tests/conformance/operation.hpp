@@ -25,10 +25,11 @@ namespace sedna::conformance {
 /// was seen first, $ns for the namespace, $continue for the last list's token.
 ///
 /// Taken out of answers, because it must differ: uid, resourceVersion, creationTimestamp, deletionTimestamp (replaced
-/// by a word, so that presence is compared), managedFields, the version of what a dry run did not store; inside messages the namespace's name, versions, whole
-/// objects, differences shown as Go's structures and etcd's own words; of causes their order and that they are told twice; warnings of
-/// what failed, and those about pod templates. Of a deletion only the name and
-/// whether it is under way is compared: for custom resources a face answers with less than the engine in process.
+/// by a word, so that presence is compared), managedFields, the version of what a dry run did not store; inside
+/// messages the namespace's name, versions, whole objects, differences shown as Go's structures and etcd's own words;
+/// of causes their order and that they are told twice; warnings of what failed, and those about pod templates. Of a
+/// deletion only the name and whether it is under way is compared: for custom resources a face answers with less than
+/// the engine in process.
 class Player {
  public:
   Player(Home& home, std::string ns) : home_(home), ns_(std::move(ns)) {}

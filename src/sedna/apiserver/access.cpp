@@ -79,10 +79,10 @@ bool role_allows(std::string_view role, const RequestInfo& info) {
 }
 
 store::Status refusal(const identity::Principal& who, const RequestInfo& info, std::string_view why = {}) {
-  std::string message = "User " + api::quoted(who.name) + " cannot " + std::string(verb_name(info.verb)) +
-                        " resource " + api::quoted(std::string(info.kind->plural) +
-                                                   (info.subresource.empty() ? "" : "/" + info.subresource)) +
-                        " in API group " + api::quoted(info.kind->group);
+  std::string message =
+      "User " + api::quoted(who.name) + " cannot " + std::string(verb_name(info.verb)) + " resource " +
+      api::quoted(std::string(info.kind->plural) + (info.subresource.empty() ? "" : "/" + info.subresource)) +
+      " in API group " + api::quoted(info.kind->group);
   message += info.ns.empty() ? " at the cluster scope" : " in the namespace " + api::quoted(info.ns);
   if (!why.empty()) message += ": " + std::string(why);
   return store::statuses::forbidden(*info.kind, info.name, message);
@@ -140,8 +140,8 @@ std::string_view node_of(const identity::Principal& who) {
 std::optional<store::Status> check_access(const identity::Principal& who, const RequestInfo& info,
                                           const store::embedded::Engine& engine) {
   const auto& roles = who.roles;
-  const bool allowed = std::any_of(roles.begin(), roles.end(),
-                                   [&info](const std::string& role) { return role_allows(role, info); });
+  const bool allowed =
+      std::any_of(roles.begin(), roles.end(), [&info](const std::string& role) { return role_allows(role, info); });
   if (!allowed) return refusal(who, info);
   const bool only_node = std::all_of(roles.begin(), roles.end(),
                                      [](const std::string& role) { return role == kRoleNode || role == kRoleWorker; });

@@ -1,5 +1,5 @@
-// One GET to a node's agent whose answer is passed on piece by piece, on the connection's own thread. Internal to module
-// apiserver.
+// One GET to a node's agent whose answer is passed on piece by piece, on the connection's own thread. Internal to
+// module apiserver.
 #pragma once
 
 #include <memory>

@@ -31,7 +31,11 @@ std::string list_metadata(const RawList& list) {
 class ListBody final : public serve::BodyProducer {
  public:
   ListBody(const api::Kind& kind, RawList list, Wanted wanted, std::string open, std::string close)
-      : kind_(kind), list_(std::move(list)), wanted_(std::move(wanted)), open_(std::move(open)), close_(std::move(close)) {
+      : kind_(kind),
+        list_(std::move(list)),
+        wanted_(std::move(wanted)),
+        open_(std::move(open)),
+        close_(std::move(close)) {
     if (wanted_.shape != Shape::kObject) return;
     length_ = open_.size() + close_.size() + (list_.items.empty() ? 0 : list_.items.size() - 1);
     for (const StoredPtr& stored : list_.items) *length_ += stored->text.size();

@@ -25,7 +25,11 @@ store::embedded::EmbeddedOptions store_options(const StateFolder& folder) {
 
 struct Daemon::Impl {
   Impl(DaemonOptions o, metrics::Registry& r)
-      : options(std::move(o)), registry(r), folder(options.state), store(open_store()), tokens(prepare_tokens()),
+      : options(std::move(o)),
+        registry(r),
+        folder(options.state),
+        store(open_store()),
+        tokens(prepare_tokens()),
         face(store.engine(), registry, face_options()) {}
 
   /// The lock first: a second server must not even look at the database.
@@ -97,8 +101,8 @@ Daemon::~Daemon() {
 
 void Daemon::start() {
   Impl& impl = *impl_;
-  std::vector<std::string> hosts{"127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default",
-                                 "kubernetes.default.svc"};
+  std::vector<std::string> hosts{
+      "127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"};
   hosts.insert(hosts.end(), impl.options.binds.begin(), impl.options.binds.end());
   impl.folder.issue_server_certificate(hosts);
   const std::uint16_t wanted = impl.wanted_port();

@@ -15,11 +15,11 @@ namespace sedna::apiserver {
 
 struct DaemonOptions {
   DaemonOptions() {}
-  std::string state;                ///< folder; made when absent
-  std::uint16_t port = 0;           ///< 0: the one used last time, or any
-  std::vector<std::string> binds;   ///< addresses beside 127.0.0.1 (the Pod network's bridge)
-  int listen_fd = -1;               ///< a listening socket that was handed over, instead of 127.0.0.1
-  std::vector<std::string> nodes;   ///< kubeconfigs for their agents and local controllers are made
+  std::string state;               ///< folder; made when absent
+  std::uint16_t port = 0;          ///< 0: the one used last time, or any
+  std::vector<std::string> binds;  ///< addresses beside 127.0.0.1 (the Pod network's bridge)
+  int listen_fd = -1;              ///< a listening socket that was handed over, instead of 127.0.0.1
+  std::vector<std::string> nodes;  ///< kubeconfigs for their agents and local controllers are made
   bool access_log = false;
 };
 

@@ -1,14 +1,13 @@
 // The whole server as clients see it: TLS, tokens, paths, bodies.
-#include "sedna/apiserver/apiserver.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "sedna/api/object.hpp"
+#include "sedna/apiserver/apiserver.hpp"
 #include "sedna/apiserver/state_folder.hpp"
 #include "sedna/base/ids.hpp"
 #include "sedna/json/json.hpp"
@@ -168,10 +167,11 @@ TEST_F(DaemonTest, ListsAsObjectsTablesAndMetadata) {
   const Answer list = get(std::string(kMaps) + "?labelSelector=app%3Dx&limit=2");
   EXPECT_EQ(api::string_at(list.object(), {"kind"}), "ConfigMapList");
   EXPECT_EQ(list.object().at("items").get_array().size(), 2U);
-  EXPECT_EQ(api::int_at(list.object(), {"metadata", "remainingItemCount"}, -1), -1) << "with a selector it is not known";
+  EXPECT_EQ(api::int_at(list.object(), {"metadata", "remainingItemCount"}, -1), -1)
+      << "with a selector it is not known";
   const std::string token(api::string_at(list.object(), {"metadata", "continue"}));
-  EXPECT_EQ(get(std::string(kMaps) + "?labelSelector=app%3Dx&continue=" + token).object().at("items").get_array().size(),
-            1U);
+  EXPECT_EQ(
+      get(std::string(kMaps) + "?labelSelector=app%3Dx&continue=" + token).object().at("items").get_array().size(), 1U);
   const Answer table = get(kMaps, "application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
   EXPECT_EQ(api::string_at(table.object(), {"kind"}), "Table");
   EXPECT_EQ(table.object().at("rows").get_array().size(), 3U);
@@ -191,8 +191,10 @@ TEST_F(DaemonTest, BodiesMayBeYamlAndMustBeWhatThePathSays) {
   const std::string large(4 * 1024 * 1024, 'x');
   EXPECT_EQ(ask("POST", kMaps, R"({"metadata":{"name":"l"},"data":{"x":")" + large + R"("}})").status, 413);
   const std::string medium(2 * 1024 * 1024, 'x');
-  const Answer refused = ask("POST", kDatasets, R"({"apiVersion":"sedna.io/v1alpha1","kind":"Dataset","metadata":
-    {"name":"l"},"spec":{"format":"txt","nodeName":"n","url":")" + medium + R"("}})");
+  const Answer refused = ask("POST", kDatasets,
+                             R"({"apiVersion":"sedna.io/v1alpha1","kind":"Dataset","metadata":
+    {"name":"l"},"spec":{"format":"txt","nodeName":"n","url":")" +
+                                 medium + R"("}})");
   EXPECT_EQ(refused.status, 413) << refused.message();
 }
 
@@ -218,7 +220,9 @@ TEST_F(DaemonTest, TypedGoClientsMaySendProtobuf) {
 TEST_F(DaemonTest, ScalesDeployments) {
   const std::string path = "/apis/apps/v1/namespaces/default/deployments";
   ASSERT_EQ(ask("POST", path, R"({"metadata":{"name":"w"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":
-    {"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})").status, 201);
+    {"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})")
+                .status,
+            201);
   const Answer scale = get(path + "/w/scale");
   EXPECT_EQ(api::int_at(scale.object(), {"spec", "replicas"}), 1);
   EXPECT_EQ(api::string_at(scale.object(), {"status", "selector"}), "a=b");
@@ -231,7 +235,8 @@ TEST_F(DaemonTest, WhatIsNotHereIsSaidClearly) {
   EXPECT_THAT(get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").message(), HasSubstr("built in"));
   EXPECT_THAT(get("/apis/rbac.authorization.k8s.io/v1/roles").message(), HasSubstr("fixed roles"));
   EXPECT_THAT(ask("POST", std::string(kPods) + "/p/exec").message(), HasSubstr("exec is not available"));
-  EXPECT_THAT(get("/apis/apps/v1/namespaces/default/replicasets?labelSelector=a").message(), HasSubstr("own their Pods"));
+  EXPECT_THAT(get("/apis/apps/v1/namespaces/default/replicasets?labelSelector=a").message(),
+              HasSubstr("own their Pods"));
   make_map("c");
   const Answer orphan = ask("DELETE", std::string(kMaps) + "/c?propagationPolicy=Orphan");
   EXPECT_EQ(orphan.status, 400);
@@ -267,15 +272,18 @@ TEST_F(DaemonTest, RolesBoundWhatTokensMayDo) {
   ASSERT_EQ(ask("POST", pods, mine).status, 201);
   ASSERT_EQ(ask("POST", pods, theirs).status, 201);
   for (const char* name : {"mine", "other"}) {
-    ASSERT_EQ(ask("POST", "/api/v1/namespaces/default/secrets",
-                  std::string(R"({"metadata":{"name":")") + name + R"("}})").status, 201);
+    ASSERT_EQ(
+        ask("POST", "/api/v1/namespaces/default/secrets", std::string(R"({"metadata":{"name":")") + name + R"("}})")
+            .status,
+        201);
   }
   EXPECT_EQ(as("node-edge0", "GET", "/api/v1/namespaces/default/secrets/mine"), 200);
   EXPECT_EQ(as("node-edge0", "GET", "/api/v1/namespaces/default/secrets/other"), 403);
   EXPECT_EQ(as("node-edge0", "GET", "/api/v1/namespaces/default/secrets"), 403);
   const std::string running = R"({"status":{"phase":"Running"}})";
   const auto patch = [&](const char* name) {
-    return ask("PATCH", pods + "/" + name + "/status", running, "application/merge-patch+json", {}, "node-edge0").status;
+    return ask("PATCH", pods + "/" + name + "/status", running, "application/merge-patch+json", {}, "node-edge0")
+        .status;
   };
   EXPECT_EQ(patch("mine"), 200);
   EXPECT_EQ(patch("theirs"), 403);

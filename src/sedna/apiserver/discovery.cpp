@@ -146,23 +146,17 @@ json::object group_list() {
 }
 
 json::object version_document() {
-  return {{"major", kMajor},
-          {"minor", kMinor},
-          {"gitVersion", kGitVersion},
-          {"gitCommit", ""},
-          {"gitTreeState", "clean"},
-          {"buildDate", "1970-01-01T00:00:00Z"},
-          {"goVersion", ""},
-          {"compiler", "c++"},
-          {"platform", "linux/amd64"}};
+  return {{"major", kMajor}, {"minor", kMinor},         {"gitVersion", kGitVersion},
+          {"gitCommit", ""}, {"gitTreeState", "clean"}, {"buildDate", "1970-01-01T00:00:00Z"},
+          {"goVersion", ""}, {"compiler", "c++"},       {"platform", "linux/amd64"}};
 }
 
 std::optional<serve::Response> aggregated_response(std::string_view path, std::string_view accept) {
   if (path != "/api" && path != "/apis") return std::nullopt;
   // The older form only when the newer one is not asked for.
   for (const std::string_view version : {"v2", "v2beta1"}) {
-    const std::string type = "application/json;g=apidiscovery.k8s.io;v=" + std::string(version) +
-                             ";as=APIGroupDiscoveryList";
+    const std::string type =
+        "application/json;g=apidiscovery.k8s.io;v=" + std::string(version) + ";as=APIGroupDiscoveryList";
     if (accept.find("v=" + std::string(version) + ";as=APIGroupDiscoveryList") == std::string_view::npos) continue;
     serve::Response response = json_response(200, aggregated(path == "/api", version));
     response.headers.set("Content-Type", type);

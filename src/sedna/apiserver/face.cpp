@@ -28,13 +28,15 @@ std::optional<store::Status> known_absence(std::string_view path) {
     std::string_view part, why;
   };
   static constexpr std::array<Absence, 6> kAbsences{{
-      {"/apis/apiextensions.k8s.io", "the embedded API server has a fixed set of kinds: CustomResourceDefinitions are "
-                                     "not available (the Sedna kinds are built in)"},
+      {"/apis/apiextensions.k8s.io",
+       "the embedded API server has a fixed set of kinds: CustomResourceDefinitions are "
+       "not available (the Sedna kinds are built in)"},
       {"/apis/rbac.authorization.k8s.io",
        "the embedded API server has fixed roles (admin, controller, node, worker, viewer): RBAC objects are not "
        "available"},
       {"/apis/apps/v1/namespaces/*/replicasets",
-       "ReplicaSets are not available on the embedded API server: Deployments own their Pods directly, and a rollout is "
+       "ReplicaSets are not available on the embedded API server: Deployments own their Pods directly, and a rollout "
+       "is "
        "undone by applying the manifest of before"},
       {"/exec", "exec is not available on the embedded API server"},
       {"/attach", "attach is not available on the embedded API server"},
@@ -45,7 +47,8 @@ std::optional<store::Status> known_absence(std::string_view path) {
     const bool within = star != std::string_view::npos && path.starts_with(absence.part.substr(0, star)) &&
                         path.find(absence.part.substr(star + 1)) != std::string_view::npos;
     const bool group = absence.part.starts_with("/apis");
-    if (within || (group ? path.starts_with(absence.part) : path.starts_with("/api/") && path.ends_with(absence.part))) {
+    if (within ||
+        (group ? path.starts_with(absence.part) : path.starts_with("/api/") && path.ends_with(absence.part))) {
       store::Status status = statuses::no_such_path();
       status.message = absence.why;
       return status;
@@ -61,8 +64,12 @@ std::string_view path_of(const serve::Request& request) {
 }  // namespace
 
 Face::Face(store::embedded::Engine& engine, metrics::Registry& registry, FaceOptions options)
-    : engine_(engine), figures_(registry), options_(std::move(options)), resources_(engine),
-      proxy_(engine, options_.node_token), disk_([&registry] {
+    : engine_(engine),
+      figures_(registry),
+      options_(std::move(options)),
+      resources_(engine),
+      proxy_(engine, options_.node_token),
+      disk_([&registry] {
         serve::OffloadOptions pool;
         pool.name = "backup";
         pool.registry = &registry;

@@ -62,8 +62,7 @@ void Housekeeping::show() {
   for (const api::Kind* kind : api::all_kinds()) {
     const std::size_t count = engine_.core().size(*kind);
     if (count == 0) continue;
-    registry_
-        .gauge("sedna_apiserver_objects", "Objects stored.", {{"resource", std::string(kind->plural)}})
+    registry_.gauge("sedna_apiserver_objects", "Objects stored.", {{"resource", std::string(kind->plural)}})
         .set(static_cast<double>(count));
   }
   registry_.gauge("sedna_apiserver_watches", "Watches open.").set(static_cast<double>(engine_.core().watches()));

@@ -163,8 +163,8 @@ json::object document(const GroupVersion& gv) {
     if (kind->group != gv.group || kind->version != gv.version) continue;
     const std::string ref = components.add_kind(*kind);
     const std::string all = kind->path(kind->namespaced ? "{namespace}" : "");
-    paths[all] = json::object{{"get", operation(*kind, "list", ref, false)},
-                              {"post", operation(*kind, "post", ref, true)}};
+    paths[all] =
+        json::object{{"get", operation(*kind, "list", ref, false)}, {"post", operation(*kind, "post", ref, true)}};
     json::object one{{"get", operation(*kind, "get", ref, false)},
                      {"put", operation(*kind, "put", ref, true)},
                      {"patch", operation(*kind, "patch", ref, true)},

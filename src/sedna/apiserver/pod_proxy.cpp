@@ -38,8 +38,8 @@ store::Outcome<std::string> container_of(const api::Object& pod, std::string_vie
   const std::string name(api::name_of(pod));
   if (wanted.empty()) {
     if (containers.size() == 1) return containers.front();
-    std::string message = "a container name must be specified for pod " + name + ", choose one of: [" +
-                          joined(containers) + "]";
+    std::string message =
+        "a container name must be specified for pod " + name + ", choose one of: [" + joined(containers) + "]";
     if (!init.empty()) message += " or one of the init containers: [" + joined(init) + "]";
     return statuses::bad_request(message);
   }

@@ -20,9 +20,9 @@ constexpr int kMaxDepth = 64;
 struct Message;
 
 struct Field {
-  std::string name;   ///< "^": the members stand in the message around it
+  std::string name;  ///< "^": the members stand in the message around it
   bool repeated = false, map = false, optional = false;
-  char type = '-';    ///< as tools/record_core_protobuf.py says
+  char type = '-';  ///< as tools/record_core_protobuf.py says
   const Message* message = nullptr;
 };
 
@@ -341,8 +341,9 @@ Result<api::Object> parse_protobuf(std::string_view body) {
   }
   if (!reader.ok || !meta.ok) return broken;
   // "apps/v1" → "apps.v1", "v1" → "core.v1", and options of the meta group
-  std::string name = kind == "DeleteOptions" ? "meta.v1" : api_version.find('/') == std::string::npos ? "core." + api_version
-                                                                                                       : api_version;
+  std::string name = kind == "DeleteOptions"                      ? "meta.v1"
+                     : api_version.find('/') == std::string::npos ? "core." + api_version
+                                                                  : api_version;
   if (const auto slash = name.find('/'); slash != std::string::npos) {
     name = name.substr(0, name.find('.') < slash ? name.find('.') : slash) + "." + name.substr(slash + 1);
   }

@@ -1,5 +1,5 @@
-// Kubernetes' protobuf as `kubectl create configmap` and other typed Go clients send it, read into the same trees as JSON.
-// Only read: answers are JSON, which those clients take. Internal to module apiserver.
+// Kubernetes' protobuf as `kubectl create configmap` and other typed Go clients send it, read into the same trees as
+// JSON. Only read: answers are JSON, which those clients take. Internal to module apiserver.
 #pragma once
 
 #include <string_view>

@@ -24,7 +24,8 @@ void RequestFigures::count(const Kind& kind, Verb verb, int status, SteadyClock:
     counter = known;
   }
   counter->add();
-  if (verb != Verb::kWatch) seconds_[static_cast<std::size_t>(verb)]->observe(std::chrono::duration<double>(took).count());
+  if (verb != Verb::kWatch)
+    seconds_[static_cast<std::size_t>(verb)]->observe(std::chrono::duration<double>(took).count());
 }
 
 }  // namespace sedna::apiserver

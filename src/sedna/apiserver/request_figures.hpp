@@ -1,5 +1,5 @@
-// Requests about objects as metrics: how many of each verb, kind and answer, and how long they took. Looked up once, then
-// counted without a lock on the registry. Internal to module apiserver.
+// Requests about objects as metrics: how many of each verb, kind and answer, and how long they took. Looked up once,
+// then counted without a lock on the registry. Internal to module apiserver.
 #pragma once
 
 #include <array>

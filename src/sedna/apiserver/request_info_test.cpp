@@ -50,8 +50,8 @@ TEST(RequestInfo, NamespacesAreObjectsAndPlaces) {
 
 TEST(RequestInfo, RefusesWhatIsNotServed) {
   for (const char* path :
-       {"", "/", "/api", "/api/v1", "/api/v2/pods", "/apis/apps/v1", "/apis/apps/v1beta1/deployments",
-        "/api/v1/pods/p", "/api/v1/namespaces/a/nodes", "/api/v1//pods", "/api/v1/namespaces/a/pods/p/log/x",
+       {"", "/", "/api", "/api/v1", "/api/v2/pods", "/apis/apps/v1", "/apis/apps/v1beta1/deployments", "/api/v1/pods/p",
+        "/api/v1/namespaces/a/nodes", "/api/v1//pods", "/api/v1/namespaces/a/pods/p/log/x",
         "/api/v1/namespaces/%2e%2e/pods", "/api/v1/namespaces/a%2fb/pods", "/api/v1/namespaces/%zz/pods"}) {
     EXPECT_FALSE(info("GET", path)) << path;
   }

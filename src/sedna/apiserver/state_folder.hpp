@@ -45,7 +45,8 @@ class StateFolder {
   std::optional<std::string> known_token(const std::string& name) const;
   /// Rewrites the kubeconfigs of nodes and local controllers that exist: the server's address may have changed.
   void refresh_kubeconfigs(const std::string& server_url);
-  /// Writes the kubeconfig of `name` (its token is made when there is none); returns its path. "admin" is the home's own.
+  /// Writes the kubeconfig of `name` (its token is made when there is none); returns its path. "admin" is the home's
+  /// own.
   std::string write_kubeconfig(const std::string& name, const std::string& server_url);
 
  private:

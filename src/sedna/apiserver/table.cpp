@@ -10,8 +10,7 @@ namespace {
 
 using Seconds = std::chrono::seconds;
 
-const std::string_view kNameDoc =
-    "Name must be unique within a namespace. Is required when creating resources.";
+const std::string_view kNameDoc = "Name must be unique within a namespace. Is required when creating resources.";
 
 /// What a printer column of a Sedna kind shows: names, [n], [-1] and [?(@.key=="value")], as CRDs write paths.
 const json::value* at_path(const json::value* from, std::string_view path) {
@@ -69,7 +68,8 @@ json::array sedna_cells(const api::Kind& kind, const api::Object& object) {
 std::vector<Column> sedna_columns(const api::Kind& kind) {
   std::vector<Column> columns{{"Name", "string", "name", std::string(kNameDoc), 0}};
   for (const api::PrinterColumn& column : api::printer_columns(kind)) {
-    columns.push_back({std::string(column.name), std::string(column.type), "", std::string(column.doc), column.priority});
+    columns.push_back(
+        {std::string(column.name), std::string(column.type), "", std::string(column.doc), column.priority});
   }
   return columns;
 }

@@ -103,9 +103,12 @@ json::array service_cells(const api::Object& service) {
   std::string external = "<none>";
   if (type == "ExternalName") external = or_none(string_at(service, {"spec", "externalName"}));
   if (type == "LoadBalancer") external = "<pending>";
-  return json::array{json::value(api::name_of(service)), json::value(type),
-                     json::value(or_none(string_at(service, {"spec", "clusterIP"}))), json::value(external),
-                     json::value(joined(ports)), json::value(age_of(service)),
+  return json::array{json::value(api::name_of(service)),
+                     json::value(type),
+                     json::value(or_none(string_at(service, {"spec", "clusterIP"}))),
+                     json::value(external),
+                     json::value(joined(ports)),
+                     json::value(age_of(service)),
                      json::value(map_text(object_at(service, {"spec", "selector"})))};
 }
 
@@ -221,13 +224,27 @@ std::vector<Column> core_columns(const api::Kind& kind) {
   const auto wide = [](const char* name) { return column(name, 1); };
   if (&kind == &kinds::kNamespace) return {c("Name"), c("Status"), c("Age")};
   if (&kind == &kinds::kNode) {
-    return {c("Name"),           c("Status"),         c("Roles"),         c("Age"),
-            c("Version"),        wide("Internal-IP"), wide("External-IP"), wide("OS-Image"),
-            wide("Kernel-Version"), wide("Container-Runtime")};
+    return {c("Name"),
+            c("Status"),
+            c("Roles"),
+            c("Age"),
+            c("Version"),
+            wide("Internal-IP"),
+            wide("External-IP"),
+            wide("OS-Image"),
+            wide("Kernel-Version"),
+            wide("Container-Runtime")};
   }
   if (&kind == &kinds::kPod) {
-    return {c("Name"),  c("Ready"),  c("Status"),           c("Restarts"),          c("Age"),
-            wide("IP"), wide("Node"), wide("Nominated Node"), wide("Readiness Gates")};
+    return {c("Name"),
+            c("Ready"),
+            c("Status"),
+            c("Restarts"),
+            c("Age"),
+            wide("IP"),
+            wide("Node"),
+            wide("Nominated Node"),
+            wide("Readiness Gates")};
   }
   if (&kind == &kinds::kService) {
     return {c("Name"), c("Type"), c("Cluster-IP"), c("External-IP"), c("Port(s)"), c("Age"), wide("Selector")};
@@ -236,13 +253,20 @@ std::vector<Column> core_columns(const api::Kind& kind) {
   if (&kind == &kinds::kConfigMap) return {c("Name"), column("Data", 0, "integer"), c("Age")};
   if (&kind == &kinds::kSecret) return {c("Name"), c("Type"), column("Data", 0, "integer"), c("Age")};
   if (&kind == &kinds::kEvent) {
-    return {c("Last Seen"), c("Type"),    c("Reason"),         c("Object"),
-            wide("Subobject"), wide("Source"), c("Message"),      wide("First Seen"),
-            column("Count", 1, "integer"),     wide("Name")};
+    return {c("Last Seen"), c("Type"),          c("Reason"),
+            c("Object"),    wide("Subobject"),  wide("Source"),
+            c("Message"),   wide("First Seen"), column("Count", 1, "integer"),
+            wide("Name")};
   }
   if (&kind == &kinds::kDeployment) {
-    return {c("Name"), c("Ready"), column("Up-to-date", 0, "integer"), column("Available", 0, "integer"),
-            c("Age"),  wide("Containers"), wide("Images"), wide("Selector")};
+    return {c("Name"),
+            c("Ready"),
+            column("Up-to-date", 0, "integer"),
+            column("Available", 0, "integer"),
+            c("Age"),
+            wide("Containers"),
+            wide("Images"),
+            wide("Selector")};
   }
   if (&kind == &kinds::kHorizontalPodAutoscaler) {
     return {c("Name"), c("Reference"), c("Targets"), c("MinPods"), c("MaxPods"), column("Replicas", 0, "integer"),

@@ -85,10 +85,11 @@ void look_at_containers(const api::Object& pod, Summary& out) {
   }
   if (out.reason == "Completed" && running) {
     const json::array* conditions = array_at(pod, {"status", "conditions"});
-    const bool is_ready = conditions != nullptr && std::any_of(conditions->begin(), conditions->end(), [](const auto& c) {
-      return c.is_object() && string_at(c.get_object(), {"type"}) == "Ready" &&
-             string_at(c.get_object(), {"status"}) == "True";
-    });
+    const bool is_ready =
+        conditions != nullptr && std::any_of(conditions->begin(), conditions->end(), [](const auto& c) {
+          return c.is_object() && string_at(c.get_object(), {"type"}) == "Ready" &&
+                 string_at(c.get_object(), {"status"}) == "True";
+        });
     out.reason = is_ready ? "Running" : "NotReady";
   }
 }

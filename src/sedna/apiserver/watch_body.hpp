@@ -11,7 +11,6 @@ namespace sedna::apiserver {
 serve::Response watch_response(std::shared_ptr<store::embedded::WatchCursor> cursor, const Wanted& wanted);
 
 /// "{"type":"ADDED","object":…}\n"
-std::string event_line(const api::Kind& kind, const store::embedded::RawEvent& event, const Wanted& wanted,
-                       bool first);
+std::string event_line(const api::Kind& kind, const store::embedded::RawEvent& event, const Wanted& wanted, bool first);
 
 }  // namespace sedna::apiserver

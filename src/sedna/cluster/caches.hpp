@@ -35,7 +35,7 @@ class Caches {
 
 /// Removes an object and lets the informer know at once. NotFound and a changed uid are fine. Returns false (and says
 /// why) when it failed.
-bool remove_object(store::ApiServer& server, control::Informer& informer, const api::Object& object,
-                   std::string& why, std::optional<std::int64_t> grace = std::nullopt);
+bool remove_object(store::ApiServer& server, control::Informer& informer, const api::Object& object, std::string& why,
+                   std::optional<std::int64_t> grace = std::nullopt);
 
 }  // namespace sedna::cluster

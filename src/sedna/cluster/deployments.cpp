@@ -52,9 +52,9 @@ ReconcileResult DeploymentLoop::reconcile(const std::string& key) {
 
   auto deployment = *cached;
   if (!plan.annotations.empty()) {
-    auto patched = server_.merge_patch(
-        api::kinds::kDeployment, api::namespace_of(*cached), api::name_of(*cached),
-        store::MergePatch(json::object{{"metadata", {{"annotations", plan.annotations}}}}));
+    auto patched =
+        server_.merge_patch(api::kinds::kDeployment, api::namespace_of(*cached), api::name_of(*cached),
+                            store::MergePatch(json::object{{"metadata", {{"annotations", plan.annotations}}}}));
     if (!patched) {
       if (patched.status().is_not_found()) return ReconcileResult::done();
       return ReconcileResult::failed(patched.status().message);
@@ -67,7 +67,8 @@ ReconcileResult DeploymentLoop::reconcile(const std::string& key) {
   if (!plan.create.empty() || !plan.remove.empty()) {
     auto after = plan_rollout(*cached, pods(), clock_.wall());
     // Only what was counted matters; the conditions of the plan that made the revision stay.
-    for (const char* name : {"replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"}) {
+    for (const char* name :
+         {"replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"}) {
       if (const auto* n = after.status.if_contains(name)) {
         plan.status[name] = *n;
       } else {

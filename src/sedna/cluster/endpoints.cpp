@@ -22,7 +22,8 @@ std::optional<std::int64_t> target_port(const json::object& port, const api::Obj
     const auto* ports = container.is_object() ? api::array_at(container.get_object(), {"ports"}) : nullptr;
     if (ports == nullptr) continue;
     for (const auto& p : *ports) {
-      if (!p.is_object() || api::string_at(p.get_object(), {"name"}) != std::string_view(target->get_string())) continue;
+      if (!p.is_object() || api::string_at(p.get_object(), {"name"}) != std::string_view(target->get_string()))
+        continue;
       if (api::string_at(p.get_object(), {"protocol"}, "TCP") != api::string_at(port, {"protocol"}, "TCP")) continue;
       return api::int_at(p.get_object(), {"containerPort"});
     }
@@ -67,9 +68,8 @@ json::object endpoint(const api::Object& pod, bool publish_not_ready) {
 }
 
 api::Object new_slice(const api::Object& service, json::array ports, json::array endpoints) {
-  const std::string name =
-      std::string(api::name_of(service)) + "-" +
-      template_hash(json::object{{"uid", api::uid_of(service)}, {"ports", ports}}).substr(0, 5);
+  const std::string name = std::string(api::name_of(service)) + "-" +
+                           template_hash(json::object{{"uid", api::uid_of(service)}, {"ports", ports}}).substr(0, 5);
   auto out = api::new_object(api::kinds::kEndpointSlice, api::namespace_of(service), name);
   auto& metadata = out["metadata"].as_object();
   json::object labels;
@@ -112,7 +112,8 @@ std::vector<api::Object> endpoint_slices(const api::Object& service, const std::
     out.push_back(new_slice(service, json::array(), json::array()));
     return out;
   }
-  for (auto& [key, group] : groups) out.push_back(new_slice(service, std::move(group.ports), std::move(group.endpoints)));
+  for (auto& [key, group] : groups)
+    out.push_back(new_slice(service, std::move(group.ports), std::move(group.endpoints)));
   return out;
 }
 

@@ -18,17 +18,17 @@ control::ObjectPtr pod(std::string_view name, std::string_view ip, bool ready, s
   out["metadata"].as_object()["name"] = name;
   out["metadata"].as_object()["uid"] = name;
   if (extra == "deleting") out["metadata"].as_object()["deletionTimestamp"] = "2026-01-01T00:00:00Z";
-  out["status"] = json::object{
-      {"podIP", ip},
-      {"phase", extra == "failed" ? "Failed" : "Running"},
-      {"conditions", json::array{json::object{{"type", "Ready"}, {"status", ready ? "True" : "False"}}}}};
+  out["status"] =
+      json::object{{"podIP", ip},
+                   {"phase", extra == "failed" ? "Failed" : "Running"},
+                   {"conditions", json::array{json::object{{"type", "Ready"}, {"status", ready ? "True" : "False"}}}}};
   return test::pointer(std::move(out));
 }
 
 TEST(Endpoints, OneSliceWithThePodsOfTheSelector) {
-  const auto slices = endpoint_slices(service(), {pod("a", "10.1.0.1", true), pod("b", "10.1.0.2", false),
-                                                  pod("c", "10.1.0.3", true, "deleting"),
-                                                  pod("d", "10.1.0.4", true, "failed"), pod("e", "", false)});
+  const auto slices = endpoint_slices(
+      service(), {pod("a", "10.1.0.1", true), pod("b", "10.1.0.2", false), pod("c", "10.1.0.3", true, "deleting"),
+                  pod("d", "10.1.0.4", true, "failed"), pod("e", "", false)});
   ASSERT_EQ(slices.size(), 1U);
   EXPECT_EQ(api::label(slices[0], kServiceNameLabel), "s");
   EXPECT_EQ(slices[0].at("ports").at(0).at("port").as_int64(), 8080);

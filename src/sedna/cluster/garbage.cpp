@@ -78,9 +78,8 @@ ReconcileResult GarbageLoop::reconcile(const std::string& key) {
   const auto second = key.find('/', slash + 1);
   const auto plural = std::string_view(key).substr(0, dot);
   const auto group = std::string_view(key).substr(dot + 1, slash - dot - 1);
-  const auto found = std::ranges::find_if(caches_.collected(), [&](const api::Kind* kind) {
-    return kind->plural == plural && kind->group == group;
-  });
+  const auto found = std::ranges::find_if(
+      caches_.collected(), [&](const api::Kind* kind) { return kind->plural == plural && kind->group == group; });
   if (found == caches_.collected().end()) return ReconcileResult::done();
   const api::Kind& kind = **found;
   const auto ns = std::string_view(key).substr(slash + 1, second - slash - 1);
@@ -88,8 +87,8 @@ ReconcileResult GarbageLoop::reconcile(const std::string& key) {
   if (object == nullptr || api::is_deleting(*object)) return ReconcileResult::done();
 
   std::string problem;
-  const auto verdict =
-      judge(*object, [&](const api::OwnerReference& owner) { return look(owner, api::namespace_of(*object), problem); });
+  const auto verdict = judge(
+      *object, [&](const api::OwnerReference& owner) { return look(owner, api::namespace_of(*object), problem); });
   if (!problem.empty()) return ReconcileResult::failed(problem);
   if (verdict.what == Verdict::What::kRemove) {
     if (!remove_object(server_, caches_.of(kind), *object, problem)) return ReconcileResult::failed(problem);

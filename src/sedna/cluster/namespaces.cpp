@@ -49,8 +49,7 @@ ReconcileResult NamespaceLoop::reconcile(const std::string& name) {
   if (there == nullptr) return ReconcileResult::done();
   auto fresh = server_.get(api::kinds::kNamespace, {}, name);
   if (!fresh) {
-    return fresh.status().is_not_found() ? ReconcileResult::done()
-                                         : ReconcileResult::failed(fresh.status().message);
+    return fresh.status().is_not_found() ? ReconcileResult::done() : ReconcileResult::failed(fresh.status().message);
   }
   if (auto* finalizers = api::find(*fresh, {"spec", "finalizers"}); finalizers != nullptr)
     api::make_object(*fresh, {"spec"})["finalizers"] = json::array();

@@ -84,9 +84,9 @@ ReconcileResult NodeLifeLoop::alive(const api::Object& node, SteadyClock::durati
     for (const auto& taint : *api::array_at(node, {"spec", "taints"})) {
       if (!is_unreachable_taint(taint)) keep.push_back(taint);
     }
-    auto patched = server_.merge_patch(api::kinds::kNode, {}, api::name_of(node),
-                                       store::MergePatch(json::object{{"spec", {{"taints", std::move(keep)}}}},
-                                                         api::resource_version_of(node)));
+    auto patched = server_.merge_patch(
+        api::kinds::kNode, {}, api::name_of(node),
+        store::MergePatch(json::object{{"spec", {{"taints", std::move(keep)}}}}, api::resource_version_of(node)));
     if (!patched && !patched.status().is_not_found()) return ReconcileResult::failed(patched.status().message);
     if (patched) caches_.nodes().remember(std::move(*patched));
   }
@@ -124,8 +124,7 @@ ReconcileResult NodeLifeLoop::lost(const api::Object& node) {
   if (ready == nullptr || api::string_at(*ready, {"status"}) != "Unknown") {
     auto fresh = server_.get(api::kinds::kNode, {}, name);
     if (!fresh) {
-      return fresh.status().is_not_found() ? ReconcileResult::done()
-                                           : ReconcileResult::failed(fresh.status().message);
+      return fresh.status().is_not_found() ? ReconcileResult::done() : ReconcileResult::failed(fresh.status().message);
     }
     set_condition(api::make_object(*fresh, {"status"}),
                   json::object{{"type", "Ready"},
@@ -148,9 +147,9 @@ ReconcileResult NodeLifeLoop::lost(const api::Object& node) {
       taint["timeAdded"] = api::format_time(clock_.wall());
       taints.push_back(std::move(taint));
     }
-    auto patched = server_.merge_patch(api::kinds::kNode, {}, name,
-                                       store::MergePatch(json::object{{"spec", {{"taints", std::move(taints)}}}},
-                                                         api::resource_version_of(*current)));
+    auto patched = server_.merge_patch(
+        api::kinds::kNode, {}, name,
+        store::MergePatch(json::object{{"spec", {{"taints", std::move(taints)}}}}, api::resource_version_of(*current)));
     if (!patched && !patched.status().is_not_found()) return ReconcileResult::failed(patched.status().message);
     if (patched) caches_.nodes().remember(std::move(*patched));
   }

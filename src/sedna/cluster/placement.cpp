@@ -43,12 +43,11 @@ bool term_matches(const json::object& term, const api::Object& node) {
 }
 
 bool affinity_matches(const api::Object& pod, const api::Object& node) {
-  const auto* terms = api::array_at(pod, {"spec", "affinity", "nodeAffinity",
-                                          "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"});
+  const auto* terms = api::array_at(
+      pod, {"spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"});
   if (terms == nullptr) return true;
-  return std::ranges::any_of(*terms, [&](const json::value& term) {
-    return term.is_object() && term_matches(term.get_object(), node);
-  });
+  return std::ranges::any_of(
+      *terms, [&](const json::value& term) { return term.is_object() && term_matches(term.get_object(), node); });
 }
 
 std::int64_t quantity(const json::value& v) {
@@ -65,8 +64,7 @@ std::int64_t quantity(const json::value& v) {
 std::string refusal(const api::Object& pod, const api::Object& node, const std::map<std::string, std::int64_t>& wanted,
                     const std::map<std::string, std::int64_t>* used) {
   const auto* unschedulable = api::find(node, {"spec", "unschedulable"});
-  if (unschedulable != nullptr && unschedulable->is_bool() && unschedulable->get_bool())
-    return "were unschedulable";
+  if (unschedulable != nullptr && unschedulable->is_bool() && unschedulable->get_bool()) return "were unschedulable";
   if (!is_ready(node)) return "were not ready";
   const auto* selector = api::object_at(pod, {"spec", "nodeSelector"});
   if ((selector != nullptr && !selector->empty() && !labels_match(selector, node)) || !affinity_matches(pod, node))
@@ -151,8 +149,9 @@ Placement place(const api::Object& pod, const std::vector<ObjectPtr>& nodes,
       return out;
     }
     out.unknown_node = true;
-    out.message = "spec.nodeName is \"" + std::string(wanted) + "\", and there is no such node here (nodes: " +
-                  node_names(nodes) + "). Add it with: " + nodes_flag(nodes, wanted);
+    out.message = "spec.nodeName is \"" + std::string(wanted) +
+                  "\", and there is no such node here (nodes: " + node_names(nodes) +
+                  "). Add it with: " + nodes_flag(nodes, wanted);
     return out;
   }
   const auto wanted = extended_resources(pod);
@@ -186,8 +185,7 @@ Placement place(const api::Object& pod, const std::vector<ObjectPtr>& nodes,
   for (const auto& [why, names] : reasons) {
     if (!first) out.message += ", ";
     first = false;
-    out.message += std::to_string(names.size()) +
-                   (why.starts_with("Insufficient") ? " " : " node(s) ") + why + " (";
+    out.message += std::to_string(names.size()) + (why.starts_with("Insufficient") ? " " : " node(s) ") + why + " (";
     for (std::size_t i = 0; i < names.size(); ++i) out.message += (i == 0 ? "" : ", ") + names[i];
     out.message += ")";
   }

@@ -17,7 +17,8 @@ control::ObjectPtr node(std::string_view name, std::string_view role, std::strin
                         bool ready = true) {
   auto out = test::object(R"({"apiVersion":"v1","kind":"Node","metadata":{},"status":{"allocatable":{}}})");
   out["metadata"] = json::object{
-      {"name", name}, {"labels", {{"kubernetes.io/hostname", name}, {"node-role.kubernetes.io/" + std::string(role), ""}}}};
+      {"name", name},
+      {"labels", {{"kubernetes.io/hostname", name}, {"node-role.kubernetes.io/" + std::string(role), ""}}}};
   out["spec"] = json::parse(extra).value();
   out["status"].as_object()["conditions"] =
       json::array{json::object{{"type", "Ready"}, {"status", ready ? "True" : "Unknown"}}};

@@ -113,8 +113,7 @@ bool selector_matches(const json::object* selector, const Object& object) {
 bool labels_match(const json::object* labels, const Object& object) {
   if (labels == nullptr || labels->empty()) return false;
   return std::ranges::all_of(*labels, [&](const auto& entry) {
-    return entry.value().is_string() &&
-           api::label(object, entry.key()) == std::string_view(entry.value().get_string());
+    return entry.value().is_string() && api::label(object, entry.key()) == std::string_view(entry.value().get_string());
   });
 }
 
@@ -131,8 +130,8 @@ bool set_condition(json::object& status, json::object wanted, TimePoint now) {
     const bool same_status = text(old, "status") == text(wanted, "status");
     if (same_status && text(old, "reason") == text(wanted, "reason") && text(old, "message") == text(wanted, "message"))
       return false;
-    wanted["lastTransitionTime"] = same_status && old.contains("lastTransitionTime") ? old.at("lastTransitionTime")
-                                                                                     : json::value(stamp);
+    wanted["lastTransitionTime"] =
+        same_status && old.contains("lastTransitionTime") ? old.at("lastTransitionTime") : json::value(stamp);
     all.erase(it);
   } else {
     wanted["lastTransitionTime"] = stamp;

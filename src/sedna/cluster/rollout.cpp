@@ -19,7 +19,7 @@ constexpr auto kLongestBackoff = seconds(300);
 
 struct Counts {
   std::vector<ObjectPtr> current, old, failed;  ///< active of the newest template, active of others, Failed
-  std::size_t deleting = 0;                      ///< active but for their deletionTimestamp
+  std::size_t deleting = 0;                     ///< active but for their deletionTimestamp
   std::int64_t ready = 0, available = 0, updated = 0;
   std::int64_t total() const { return static_cast<std::int64_t>(current.size() + old.size()); }
 };
@@ -136,8 +136,8 @@ Strategy strategy_of(const Object& deployment, std::int64_t desired) {
 }
 
 /// Pods to make (the number) and to remove, one step of the update.
-std::int64_t plan_pods(Counts& pods, const Strategy& strategy, std::int64_t desired, bool paused, std::int64_t min_ready,
-                       TimePoint now, std::vector<std::string>& remove) {
+std::int64_t plan_pods(Counts& pods, const Strategy& strategy, std::int64_t desired, bool paused,
+                       std::int64_t min_ready, TimePoint now, std::vector<std::string>& remove) {
   sort_for_removal(pods.current);
   sort_for_removal(pods.old);
   const auto current = static_cast<std::int64_t>(pods.current.size());

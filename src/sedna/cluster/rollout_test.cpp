@@ -43,9 +43,9 @@ class Rollout : public testing::Test {
     pod["spec"].as_object()["nodeName"] = "n";
     pod["status"] = json::object{
         {"phase", "Running"},
-        {"conditions", json::array{json::object{{"type", "Ready"},
-                                                {"status", ready ? "True" : "False"},
-                                                {"lastTransitionTime", api::format_time(now)}}}}};
+        {"conditions",
+         json::array{json::object{
+             {"type", "Ready"}, {"status", ready ? "True" : "False"}, {"lastTransitionTime", api::format_time(now)}}}}};
   }
   void all_ready() {
     for (auto& pod : pods) set_ready(pod);

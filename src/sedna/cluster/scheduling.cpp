@@ -56,8 +56,7 @@ ReconcileResult SchedulingLoop::say_unschedulable(const api::Object& pod, const 
     return ReconcileResult::done();
   auto fresh = server_.get(api::kinds::kPod, api::namespace_of(pod), api::name_of(pod));
   if (!fresh) {
-    return fresh.status().is_not_found() ? ReconcileResult::done()
-                                         : ReconcileResult::failed(fresh.status().message);
+    return fresh.status().is_not_found() ? ReconcileResult::done() : ReconcileResult::failed(fresh.status().message);
   }
   auto& status = api::make_object(*fresh, {"status"});
   if (!status.contains("phase")) status["phase"] = "Pending";
@@ -92,8 +91,7 @@ ReconcileResult SchedulingLoop::bind(const api::Object& pod, const std::string& 
     if (bound.status().is_not_found()) return ReconcileResult::done();
     return ReconcileResult::failed(bound.status().message);
   }
-  events_.normal(pod, "Scheduled",
-                 "Successfully assigned " + api::key_of(pod) + " to " + node);
+  events_.normal(pod, "Scheduled", "Successfully assigned " + api::key_of(pod) + " to " + node);
   caches_.pods().remember(std::move(*bound));
   return ReconcileResult::done();
 }

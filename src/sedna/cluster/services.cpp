@@ -89,7 +89,8 @@ std::string ServiceLoop::sync_slices(const api::Object& service) {
   std::vector<control::ObjectPtr> pods;
   const auto* selector = api::object_at(service, {"spec", "selector"});
   if (selector != nullptr && !selector->empty() && selector->begin()->value().is_string()) {
-    const auto first = std::string(selector->begin()->key()) + "=" + std::string(selector->begin()->value().get_string());
+    const auto first =
+        std::string(selector->begin()->key()) + "=" + std::string(selector->begin()->value().get_string());
     pods = caches_.pods().cache().by_index(kByLabel, first);
   }
   const auto wanted = endpoint_slices(service, pods);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <future>
 #include <limits>
 #include <thread>
 
@@ -287,6 +288,57 @@ TEST(RoundClient, SendsCodedChanges) {
               HasSubstr("this job's is 'int8'"));
   info.codec = "int8";
   EXPECT_THAT(std::string(job.put("c", 3, write_update_file(info, coded, {})).body.text()), HasSubstr("has 1 tensors"));
+}
+
+TEST(AggregationServer, AsksForTheInitialModelUntilOneIsOnDisk) {
+  Folder folder;
+  auto o = options_for(1, 1);
+  o.rules.algorithm = "FedAdam";
+  o.state_folder = folder.path.string();
+  std::promise<void> writing;
+  std::promise<void> go_on;
+  o.on_step = [&, first = true](const char*) mutable {
+    if (!std::exchange(first, false)) return;
+    writing.set_value();
+    go_on.get_future().wait_for(seconds(8));
+  };
+  Job job(std::move(o));
+  std::thread a([&] { EXPECT_EQ(job.put("a", 0, update_file(0, 1, {fp32({1}, {4})})).status, 200); });
+  EXPECT_EQ(writing.get_future().wait_for(seconds(8)), std::future_status::ready);
+  // Round 1 cannot be trained for yet, and the others keep what they offer: the first may still be lost.
+  EXPECT_THAT(std::string(job.call("GET", "/plan?client=b").body.text()), HasSubstr(R"("phase":"initial")"));
+  EXPECT_THAT(std::string(job.put("b", 0, update_file(0, 1, {fp32({1}, {5})})).body.text()), HasSubstr("busy"));
+  EXPECT_THAT(std::string(job.call("GET", "/rounds/0/updates/b").body.text()), HasSubstr("busy"));
+  go_on.set_value();
+  a.join();
+  const std::string plan(job.call("GET", "/plan?client=b").body.text());
+  EXPECT_THAT(plan, HasSubstr(R"("phase":"collecting")"));
+  EXPECT_THAT(plan, HasSubstr("/FedAvg/models/"));
+  EXPECT_THAT(std::string(job.call("GET", "/rounds/0/updates/b").body.text()), HasSubstr("late"));
+}
+
+TEST(RoundClient, KeepsItsInitialModelUntilTheJobHasOne) {
+  Folder folder;
+  auto o = options_for(1, 1);
+  o.rules.algorithm = "FedAdam";
+  o.state_folder = folder.path.string();
+  o.on_step = [tries = 0](const char*) mutable {
+    if (++tries <= 2) throw Error(ErrorCode::kUnavailable, "the disk is away");
+  };
+  Job job(std::move(o));
+  auto options = job.client("a");
+  options.poll = seconds(0);  // hears, again and again, that there is no model yet
+  RoundClient client(options);
+  client.connect();
+  EXPECT_TRUE(client.wants_initial());
+  client.offer_initial({fp32({1}, {4})});
+  const RoundTask task = next(client);
+  EXPECT_EQ(task.round, 1);
+  ASSERT_TRUE(task.model);
+  EXPECT_THAT(task.model->weights.front().as<float>(), testing::ElementsAre(4));
+  submit(client, 1, {fp32({1}, {5})});
+  EXPECT_TRUE(next(client).finished);
+  client.close();
 }
 
 // FL-2.4

@@ -194,7 +194,13 @@ struct RoundClient::Impl {
     }
     const std::lock_guard lock(mutex);
     const bool first = !plan;
-    if (pending && (fresh.round != pending->round || fresh.phase == "finished")) pending->done = true;
+    if (pending && pending->round == 0) {
+      // The offer of an initial model. It is kept as long as the job has none, however often it was sent.
+      if (fresh.phase != "initial") pending->done = true;
+      if (fresh.phase == "initial" && pending->committed) pending->done = pending->committed = false;
+    } else if (pending && (fresh.round != pending->round || fresh.phase == "finished")) {
+      pending->done = true;
+    }
     if (pending && fresh.round == pending->round) {
       // A server that was started again may have lost it.
       if (fresh.you == "committed") pending->done = pending->committed = true;
@@ -206,7 +212,7 @@ struct RoundClient::Impl {
       model_digest = plan->model_digest;
       newest = std::make_shared<const Model>(std::move(*model));
     }
-    if (news && plan->phase != "initial") task_due = true;
+    if (news) task_due = plan->phase != "initial";
     changed.notify_all();
     return true;
   }

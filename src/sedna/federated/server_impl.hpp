@@ -120,6 +120,7 @@ struct AggregationServer::Impl {
   /// A file as an update, decoded where it is coded.
   Result<Update> read_update(const Bytes& file, const std::string& client);
   serve::Response take_initial(const std::string& client, Update update);
+  serve::Response initial_answer_locked() const;  ///< to an offer that is not needed (now)
   std::string plan_text_locked(const std::string& client) const;
   void touch_locked(const std::string& client);
   void expire_members_locked(SteadyClock::time_point now);
@@ -171,6 +172,7 @@ struct AggregationServer::Impl {
   std::shared_ptr<const Published> published;
   std::shared_ptr<const Published> before;  ///< the one before: slow clients may still fetch it
   bool wants_initial = false;               ///< the first client's weights are what round 1 begins with
+  bool installing_initial = false;          ///< a client's weights are becoming it; until they are, it is wanted
   Bytes model_text;                         ///< the newest published model's recv_weight, once a socket needed it
   std::int64_t model_round = 0;
   std::uint64_t round_bytes = 0;

@@ -72,7 +72,9 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
   std::shared_ptr<OpenRound> round;
   RoundMachine::Verdict verdict;
   {
-    const std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
+    // A round must not close while the model that it begins with is on its way.
+    changed.wait(lock, [&] { return !installing_initial || stopping; });
     const auto now = SteadyClock::now();
     verdict = machine.preview(offer, now);
     if (verdict.outcome == RoundMachine::Outcome::kCommitted) {

@@ -143,6 +143,7 @@ net::Task<Response> AggregationServer::Impl::upload_state(Request& request) {
   const std::string client = client_of(request, request.params[1]);
   const std::lock_guard lock(mutex);
   touch_locked(client);
+  if (*round == 0 && (!wants_initial || installing_initial)) co_return initial_answer_locked();
   const auto verdict = machine.preview({client, 0, {}, static_cast<std::int64_t>(*round)}, SteadyClock::now());
   if (*round > 0 && verdict.outcome != Outcome::kCommitted) co_return verdict_answer(verdict);
   const auto it = uploads.find(client);
@@ -186,9 +187,7 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
     const std::lock_guard lock(mutex);
     touch_locked(client);
     if (round == 0) {
-      if (!wants_initial) {
-        refusal = answer(409, {{"result", "late"}, {"reason", "the job has its initial model"}, {"round", 0}});
-      }
+      if (!wants_initial || installing_initial) refusal = initial_answer_locked();
     } else {
       auto verdict = machine.preview({client, 0, {}, round}, SteadyClock::now());
       if (round > machine.closed_rounds() + 1) {
@@ -248,11 +247,17 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
     const std::lock_guard lock(mutex);
     upload->busy = true;  // nobody resumes what is whole
   }
-  Response done = co_await pool.run(std::move(work));
+  Response done;
+  try {
+    done = co_await pool.run(std::move(work));
+  } catch (...) {
+    broken = std::current_exception();  // rethrown once the client can send it again
+  }
   {
     const std::lock_guard lock(mutex);
     if (const auto it = uploads.find(client); it != uploads.end() && it->second == upload) uploads.erase(it);
   }
+  if (broken) std::rethrow_exception(broken);
   co_return done;
 }
 
@@ -438,26 +443,41 @@ Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std
   return update;
 }
 
+Response AggregationServer::Impl::initial_answer_locked() const {
+  // Who is told "late" drops its offer: not before the first one is on disk, for until then it may be needed.
+  if (installing_initial) return offset_answer(409, "busy", 0, 0);
+  return answer(409, {{"result", "late"}, {"reason", "the job has its initial model"}, {"round", 0}});
+}
+
 Response AggregationServer::Impl::take_initial(const std::string& client, Update update) {
   std::shared_ptr<OpenRound> round;
   {
     const std::lock_guard lock(mutex);
-    if (!wants_initial || machine.updates() > 0 || !open->idle()) {
-      return answer(409, {{"result", "late"}, {"reason", "the job has its initial model"}, {"round", 0}});
-    }
-    wants_initial = false;
+    if (!wants_initial || installing_initial || machine.updates() > 0 || !open->idle()) return initial_answer_locked();
+    // The plan goes on asking for it: a client that came now and was sent to round 1 would begin with nothing, and
+    // again with the model.
+    installing_initial = true;
     round = open;
     round->sum.reset();
   }
   Model model;
   model.weights = std::move(update.weights);
   log::info("the initial model is that of a client", {{"client", client}});
-  install(std::move(model), {}, false);
+  std::exception_ptr failed;
+  try {
+    install(std::move(model), {}, false);
+  } catch (...) {
+    failed = std::current_exception();  // rethrown once the next offer can be taken
+  }
   {
     const std::lock_guard lock(mutex);
-    changed_locked();
+    installing_initial = false;
+    if (failed) round->sum = std::make_unique<RoundSum>(rules, nullptr);
+    if (!failed) changed_locked();
+    changed.notify_all();
   }
   add_waiting(round);
+  if (failed) std::rethrow_exception(failed);
   return answer(200, {{"result", "committed"}, {"round", 0}});
 }
 

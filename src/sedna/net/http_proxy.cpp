@@ -21,7 +21,8 @@ Result<void> send_all(Transport& transport, std::string_view text, Deadline dead
     if (step.state == IoStep::State::kMoved) {
       text.remove_prefix(step.bytes);
     } else if (step.state != IoStep::State::kWantWrite) {
-      return Error(ErrorCode::kUnavailable, std::string("the proxy closed the connection: ") + std::strerror(step.error));
+      return Error(ErrorCode::kUnavailable,
+                   std::string("the proxy closed the connection: ") + std::strerror(step.error));
     } else if (wait_ready(transport.descriptor(), POLLOUT, deadline) == 0) {
       return Error(ErrorCode::kDeadlineExceeded, "deadline passed while asking the proxy");
     }
@@ -58,8 +59,7 @@ Result<std::unique_ptr<Transport>> connect_through_proxy(const std::string& prox
                                                          std::uint16_t port, Deadline deadline) {
   const auto colon = proxy.rfind(':');
   std::uint16_t proxy_port = 0;
-  if (colon != std::string::npos)
-    std::from_chars(proxy.data() + colon + 1, proxy.data() + proxy.size(), proxy_port);
+  if (colon != std::string::npos) std::from_chars(proxy.data() + colon + 1, proxy.data() + proxy.size(), proxy_port);
   if (proxy_port == 0) return Error(ErrorCode::kInvalidArgument, "is not host:port of a proxy", proxy);
   auto addresses = resolve(proxy.substr(0, colon), proxy_port, deadline);
   if (!addresses) return addresses.error();
@@ -74,7 +74,8 @@ Result<std::unique_ptr<Transport>> connect_through_proxy(const std::string& prox
   if (!head) return head.error();
   const std::string_view line = std::string_view(*head).substr(0, head->find("\r\n"));
   const auto space = line.find(' ');
-  if (!line.starts_with("HTTP/1.") || space == std::string_view::npos || line.size() < space + 2 || line[space + 1] != '2')
+  if (!line.starts_with("HTTP/1.") || space == std::string_view::npos || line.size() < space + 2 ||
+      line[space + 1] != '2')
     return Error(ErrorCode::kUnavailable, "the proxy cannot reach " + target + ": " + std::string(line));
   return transport;
 }

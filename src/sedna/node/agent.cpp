@@ -80,7 +80,8 @@ struct Agent::Impl {
     choose_mode();
     fill_context();
     make_folder(context.paths.var_lib_sedna(), 0755);
-    pods.add_index(kByUid, [](const api::Object& pod) { return std::vector<std::string>{std::string(api::uid_of(pod))}; });
+    pods.add_index(kByUid,
+                   [](const api::Object& pod) { return std::vector<std::string>{std::string(api::uid_of(pod))}; });
     pods.add_handler([this](const control::ObjectCache::Change& change) {
       for (const auto* side : {&change.before, &change.after}) {
         if (*side != nullptr) queue.add(api::uid_of(**side));
@@ -155,9 +156,13 @@ struct Agent::Impl {
     context.data = [this](const std::string& ns, Source source, const std::string& name) {
       return fetch_data(server, ns, source, name);
     };
-    context.hosts = [this](const api::Object& pod, const std::string& ip, const Path& file) { hosts.add(pod, ip, file); };
+    context.hosts = [this](const api::Object& pod, const std::string& ip, const Path& file) {
+      hosts.add(pod, ip, file);
+    };
     context.forget_hosts = [this](const std::string& uid) { hosts.forget(uid); };
-    context.rewrite_names = [this](const std::string& ns, const std::string& value) { return hosts.rewrite(ns, value); };
+    context.rewrite_names = [this](const std::string& ns, const std::string& value) {
+      return hosts.rewrite(ns, value);
+    };
   }
 
   /// What an earlier agent left: its Pods go on without the API server, too.
@@ -203,7 +208,8 @@ struct Agent::Impl {
     {
       const std::lock_guard guard(mutex);
       // It ended before this agent's time: only its deletion is left to confirm.
-      if (!runners.contains(uid) && pod && (phase == "Succeeded" || phase == "Failed") && !api::is_deleting(*pod)) return;
+      if (!runners.contains(uid) && pod && (phase == "Succeeded" || phase == "Failed") && !api::is_deleting(*pod))
+        return;
     }
     const auto runner = runner_of(uid, pod);
     if (runner == nullptr) return;

@@ -34,7 +34,11 @@ constexpr auto kLook = std::chrono::seconds(2);
 class FollowedLog final : public serve::BodyProducer {
  public:
   FollowedLog(AttemptPaths folder, LogOptions options, asio::any_io_executor executor)
-      : folder_(std::move(folder)), reader_(folder_.log(), options), follow_(options.follow), watch_(executor), timer_(executor) {
+      : folder_(std::move(folder)),
+        reader_(folder_.log(), options),
+        follow_(options.follow),
+        watch_(executor),
+        timer_(executor) {
     if (!follow_) return;
     const int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (fd < 0) return;
@@ -127,17 +131,18 @@ struct AgentServer::Impl {
     server_options.tls.cert_file = paths.certificate().string();
     server_options.tls.key_file = paths.key().string();
     server_options.token_file = (paths.node / "agent-tokens").string();
-    identity::write_private(server_options.token_file,
-                            "apiserver:" + (options.token.empty() ? identity::new_token() : options.token) +
-                                ":apiserver\n");
+    identity::write_private(
+        server_options.token_file,
+        "apiserver:" + (options.token.empty() ? identity::new_token() : options.token) + ":apiserver\n");
     server_options.access_log = false;
     server_options.max_connections = 256;
     server = std::make_unique<serve::Server>(server_options, registry);
     serve::RouteOptions route;
     route.long_lived = true;
     route.roles = {"apiserver"};
-    server->route("GET", "/containerLogs/{ns}/{pod}/{container}",
-                  [this](Request& request) -> net::Task<Response> { return logs(request); }, route);
+    server->route(
+        "GET", "/containerLogs/{ns}/{pod}/{container}",
+        [this](Request& request) -> net::Task<Response> { return logs(request); }, route);
   }
 
   /// Self-signed by an authority of its own that nobody else has; the Node's annotation says to trust it.

@@ -13,7 +13,7 @@ namespace sedna::node {
 
 struct AgentServerOptions {
   AgentServerOptions() {}
-  std::string host;        ///< the node's address
+  std::string host;  ///< the node's address
   std::string node_name;
   std::string token;       ///< what callers must show; empty: nobody gets a log
   std::uint16_t port = 0;  ///< 0: any

@@ -2,9 +2,10 @@
 // and once in plain mode.
 #include "sedna/node/agent.hpp"
 
+#include <signal.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include "sedna/base/ids.hpp"
 #include "sedna/node/files.hpp"
@@ -51,8 +52,8 @@ class AgentTest : public testing::TestWithParam<bool> {
         {"nodeName", "n"},
         {"restartPolicy", policy},
         {"terminationGracePeriodSeconds", 5},
-        {"containers", json::array{json::object{
-                           {"name", "c"}, {"image", "img"}, {"command", json::array{"sh", "-c", script}}}}}};
+        {"containers",
+         json::array{json::object{{"name", "c"}, {"image", "img"}, {"command", json::array{"sh", "-c", script}}}}}};
     return out;
   }
   api::Object create(const api::Object& object) { return server.create(kinds::kPod, object, {}).value(); }
@@ -75,9 +76,8 @@ class AgentTest : public testing::TestWithParam<bool> {
     }
   }
   bool phase(const std::string& name, std::string_view wanted) {
-    return eventually(name, [&](const api::Object* p) {
-      return p != nullptr && api::string_at(*p, {"status", "phase"}) == wanted;
-    });
+    return eventually(
+        name, [&](const api::Object* p) { return p != nullptr && api::string_at(*p, {"status", "phase"}) == wanted; });
   }
   static const json::object& status_of(const api::Object& p) {
     return p.at("status").at("containerStatuses").at(0).as_object();
@@ -110,7 +110,8 @@ class AgentTest : public testing::TestWithParam<bool> {
 TEST_P(AgentTest, APodRunsToItsEnd) {
   auto p = pod("p", "echo hello $WHO; echo last words > /dev/termination-log; exit 3");
   p["spec"].at("containers").at(0).as_object()["env"] = json::array{json::object{{"name", "WHO"}, {"value", "world"}}};
-  if (GetParam()) p["spec"].at("containers").at(0).as_object()["command"] = json::array{"sh", "-c", "echo hello $WHO; exit 3"};
+  if (GetParam())
+    p["spec"].at("containers").at(0).as_object()["command"] = json::array{"sh", "-c", "echo hello $WHO; exit 3"};
   const auto made = create(p);
   ASSERT_TRUE(phase("p", "Failed"));
   const auto now = *get("p");
@@ -235,15 +236,16 @@ TEST_P(AgentTest, ProbesDecideAboutReadinessAndRestarts) {
   c["env"] = json::array{json::object{{"name", "FLAG"}, {"value", flag}}};
   c["readinessProbe"] = json::object{{"exec", {{"command", json::array{"test", "-e", flag}}}}, {"periodSeconds", 1}};
   c["livenessProbe"] = json::object{{"exec", {{"command", json::array{"false"}}}},
-                                    {"periodSeconds", 1}, {"failureThreshold", 2}, {"initialDelaySeconds", 1}};
+                                    {"periodSeconds", 1},
+                                    {"failureThreshold", 2},
+                                    {"initialDelaySeconds", 1}};
   create(p);
   EXPECT_TRUE(eventually("p", [](const api::Object* o) {
     return o != nullptr && api::array_at(*o, {"status", "containerStatuses"}) != nullptr &&
            status_of(*o).at("ready").as_bool();
   }));
-  EXPECT_TRUE(eventually("p", [](const api::Object* o) {
-    return o != nullptr && status_of(*o).at("restartCount").as_int64() >= 1;
-  }));
+  EXPECT_TRUE(eventually(
+      "p", [](const api::Object* o) { return o != nullptr && status_of(*o).at("restartCount").as_int64() >= 1; }));
 }
 
 TEST_P(AgentTest, ManyPodsComeAndGoWithoutATrace) {

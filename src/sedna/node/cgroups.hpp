@@ -17,7 +17,7 @@ struct CgroupLimits {
 
 /// One container's groups.
 struct Cgroup {
-  std::vector<std::string> join;  ///< cgroup.procs files that its first process writes itself into
+  std::vector<std::string> join;     ///< cgroup.procs files that its first process writes itself into
   bool memory = false, cpu = false;  ///< which limits are in force
 };
 

@@ -24,8 +24,7 @@ void PodRunner::begin_end(ContainerRef ref, seconds wait, const std::string& rea
   container.ending = true;
   container.ending_reason = reason;
   drop_probes(ref);
-  event(false, ref, "Killing",
-        message.empty() ? "Stopping container " + container.name : message);
+  event(false, ref, "Killing", message.empty() ? "Stopping container " + container.name : message);
   if (run == runs_.end()) return;  // its end is taken in at the next look
   run->second.kill_at = SteadyClock::now() + wait;
   const auto* hook = api::object_at(spec_of(ref), {"lifecycle", "preStop"});

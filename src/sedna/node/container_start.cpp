@@ -40,8 +40,8 @@ bool flag(const json::object& o, std::initializer_list<std::string_view> path) {
 }
 
 std::optional<unsigned> id_at(const api::Object& pod, const json::object& container, std::string_view name) {
-  for (const auto* v : {api::find(container, {"securityContext", name}),
-                        api::find(pod, {"spec", "securityContext", name})}) {
+  for (const auto* v :
+       {api::find(container, {"securityContext", name}), api::find(pod, {"spec", "securityContext", name})}) {
     if (v != nullptr && v->is_int64()) return static_cast<unsigned>(v->get_int64());
   }
   return std::nullopt;
@@ -184,9 +184,9 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
       mount.device = true;
       spec.mounts.push_back(std::move(mount));
     }
-    spec.mounts.emplace_back(folder.termination_log(),
-                             Path(std::string(api::string_at(container, {"terminationMessagePath"}, "/dev/termination-log"))),
-                             false);
+    spec.mounts.emplace_back(
+        folder.termination_log(),
+        Path(std::string(api::string_at(container, {"terminationMessagePath"}, "/dev/termination-log"))), false);
     if (downloads) {
       // Its program lies beside ours, wherever that is.
       spec.mounts.emplace_back(context_.storage_initializer, context_.storage_initializer, true);
@@ -252,7 +252,8 @@ void PodRunner::start(ContainerRef ref, TimePoint now) {
   container.not_before.reset();
   container.ending = false;
   event(false, ref, "Started", "Started container " + container.name);
-  log::info("container started", {{"pod", api::key_of(pod_)}, {"container", container.name}, {"attempt", container.attempt}});
+  log::info("container started",
+            {{"pod", api::key_of(pod_)}, {"container", container.name}, {"attempt", container.attempt}});
   watch_probes(ref);
 }
 

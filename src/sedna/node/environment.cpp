@@ -122,7 +122,8 @@ Result<std::string> field_value(const api::Object& pod, std::string_view path, c
   if (path == "metadata.namespace") return std::string(api::namespace_of(pod));
   if (path == "metadata.uid") return std::string(api::uid_of(pod));
   if (path == "spec.nodeName") return facts.node_name;
-  if (path == "spec.serviceAccountName") return std::string(api::string_at(pod, {"spec", "serviceAccountName"}, "default"));
+  if (path == "spec.serviceAccountName")
+    return std::string(api::string_at(pod, {"spec", "serviceAccountName"}, "default"));
   if (path == "status.hostIP" || path == "status.hostIPs") return facts.host_ip;
   if (path == "status.podIP" || path == "status.podIPs") return facts.pod_ip;
   if (const auto key = subscript(path, "metadata.labels")) return std::string(api::label(pod, *key).value_or(""));

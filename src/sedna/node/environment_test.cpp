@@ -43,8 +43,8 @@ TEST(Environment, TakesLiteralsReferencesAndVariables) {
   const auto env = container_environment(pod, container, facts, kLookup);
   ASSERT_TRUE(env) << env.error().what();
   EXPECT_THAT(*env, ElementsAre(Pair("X_k", "value"), Pair("X_j", "2"), Pair("A", "again"), Pair("B", "1-$(NONE)-$(A)"),
-                                Pair("HOST_IP", "10.77.1.1"), Pair("LC_SERVER", "http://10.77.1.1:9100"), Pair("L", "b"),
-                                Pair("S", "secret!"), Pair("CPU", "2"), Pair("MEM", "64")));
+                                Pair("HOST_IP", "10.77.1.1"), Pair("LC_SERVER", "http://10.77.1.1:9100"),
+                                Pair("L", "b"), Pair("S", "secret!"), Pair("CPU", "2"), Pair("MEM", "64")));
 }
 
 TEST(Environment, SaysWhatIsMissing) {
@@ -77,9 +77,10 @@ TEST(Base64, RefusesWhatIsNone) {
 }
 
 TEST(Images, CombineAsKubernetesDoes) {
-  const auto images = ImageMap::parse("repo/big:v1: {command: [python3, run.py], args: [--a], cwd: app, env: {E: '1'}}\n"
-                                      "repo/small: sh -c true\n",
-                                      "/base");
+  const auto images = ImageMap::parse(
+      "repo/big:v1: {command: [python3, run.py], args: [--a], cwd: app, env: {E: '1'}}\n"
+      "repo/small: sh -c true\n",
+      "/base");
   ASSERT_TRUE(images) << images.error().what();
   const auto argv = [&](std::string_view container) {
     const auto r = resolve_invocation(object(container), *images);
@@ -100,7 +101,9 @@ TEST(Images, CombineAsKubernetesDoes) {
 TEST(Hosts, NamesAsKubernetes) {
   const std::vector<ServiceName> services{{"default", "ji-cloud", {"10.96.0.1"}}, {"other", "web", {"10.96.0.2"}}};
   const auto text = hosts_text("default", "pod", "10.77.1.2", services);
-  EXPECT_THAT(text, HasSubstr("10.96.0.1\tji-cloud ji-cloud.default ji-cloud.default.svc ji-cloud.default.svc.cluster.local\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("10.96.0.1\tji-cloud ji-cloud.default ji-cloud.default.svc ji-cloud.default.svc.cluster.local\n"));
   EXPECT_THAT(text, HasSubstr("10.96.0.2\tweb.other web.other.svc web.other.svc.cluster.local\n"));
   EXPECT_THAT(text, HasSubstr("10.77.1.2\tpod\n"));
   EXPECT_EQ(replace_service_names("default", "ji-cloud.default", services), "10.96.0.1");

@@ -26,7 +26,7 @@ struct Descriptor {
 };
 
 bool same_namespace(const std::string& a, const std::string& b) {
-  struct stat left {}, right {};
+  struct stat left{}, right{};
   return stat(a.c_str(), &left) == 0 && stat(b.c_str(), &right) == 0 && left.st_ino == right.st_ino;
 }
 

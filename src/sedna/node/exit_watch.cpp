@@ -15,7 +15,8 @@ namespace sedna::node {
 ExitWatch::ExitWatch(std::function<void(const std::string&)> ended) : ended_(std::move(ended)) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || wake_ < 0) throw Error(ErrorCode::kResourceExhausted, "cannot watch processes: too many files open");
+  if (epoll_ < 0 || wake_ < 0)
+    throw Error(ErrorCode::kResourceExhausted, "cannot watch processes: too many files open");
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = wake_;

@@ -89,8 +89,8 @@ std::string remove_folder(const Path& path) {
        !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
     std::error_code ignored;  // what stays is named below
     if (it->is_directory(ignored) && !it->is_symlink(ignored))
-      std::filesystem::permissions(it->path(), std::filesystem::perms::owner_all,
-                                   std::filesystem::perm_options::add, ignored);
+      std::filesystem::permissions(it->path(), std::filesystem::perms::owner_all, std::filesystem::perm_options::add,
+                                   ignored);
   }
   std::filesystem::remove_all(path, error);
   return error ? path.string() + ": " + error.message() : std::string();

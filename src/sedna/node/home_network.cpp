@@ -111,8 +111,8 @@ void add_node(const Path& state, const std::string& name, HomeFile::Node& node) 
   if (setns(home.get(), CLONE_NEWNET) != 0) refuse("cannot return to the home's network");
 }
 
-/// One of this home's programs, by its command line. Numbers of namespaces are given away again: another home's may have
-/// ours by now.
+/// One of this home's programs, by its command line. Numbers of namespaces are given away again: another home's may
+/// have ours by now.
 bool belongs_to(const Path& state, int pid) {
   const auto words = read_file("/proc/" + std::to_string(pid) + "/cmdline");
   if (!words) return false;
@@ -169,7 +169,7 @@ void join_process(int pid) {
 }  // namespace
 
 std::uint64_t namespace_id(const std::string& file) {
-  struct stat st {};
+  struct stat st{};
   return stat(file.c_str(), &st) == 0 ? st.st_ino : 0;
 }
 
@@ -199,7 +199,8 @@ std::optional<HomeFile> HomeFile::read(const Path& state) {
 
 void HomeFile::write(const Path& state) const {
   json::object all;
-  for (const auto& [name, node] : nodes) all[name] = json::object{{"index", node.index}, {"netns", node.netns}, {"ip", node.ip()}};
+  for (const auto& [name, node] : nodes)
+    all[name] = json::object{{"index", node.index}, {"netns", node.netns}, {"ip", node.ip()}};
   write_file(folder(state) / "home.json", json::write(json::object{{"pid", holder.pid},
                                                                    {"startTime", holder.start_time},
                                                                    {"userns", userns},

@@ -45,8 +45,8 @@ struct HomeFile {
 std::string home_network_problem();
 
 /// Makes the network, or takes over one whose holder has died while others still live in it, and adds nodes that are
-/// new. The calling process must have one thread; it is inside afterwards. Throws Error(kUnimplemented) where the kernel
-/// refuses.
+/// new. The calling process must have one thread; it is inside afterwards. Throws Error(kUnimplemented) where the
+/// kernel refuses.
 HomeFile hold_home_network(const Path& state, const std::vector<std::string>& nodes);
 
 /// Joins the home's namespaces, and those of a node when it is not empty. The calling process must have one thread.

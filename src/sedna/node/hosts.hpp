@@ -21,8 +21,8 @@ struct ServiceName {
 /// The text of a hosts file for a Pod of namespace `ns`.
 std::string hosts_text(const std::string& ns, const std::string& hostname, const std::string& ip,
                        const std::vector<ServiceName>& services);
-/// Names of Services ("web.default", "web.default.svc.cluster.local", in namespace `ns` also "web") that stand alone or as
-/// the host of URLs in `value`, replaced by their address.
+/// Names of Services ("web.default", "web.default.svc.cluster.local", in namespace `ns` also "web") that stand alone or
+/// as the host of URLs in `value`, replaced by their address.
 std::string replace_service_names(const std::string& ns, const std::string& value,
                                   const std::vector<ServiceName>& services);
 

@@ -136,10 +136,11 @@ Result<Invocation> resolve_invocation(const json::object& container, const Image
     out.argv.insert(out.argv.end(), rest.begin(), rest.end());
   }
   if (out.argv.empty()) {
-    return Error(ErrorCode::kNotFound,
-                 "images are not pulled on this machine, and nothing says what \"" + image +
-                     "\" runs. Give the container a command, or start with `sedna up --images FILE`, where FILE has: \"" +
-                     image + "\": {command: [\"python3\", \"/path/to/worker.py\"]}");
+    return Error(
+        ErrorCode::kNotFound,
+        "images are not pulled on this machine, and nothing says what \"" + image +
+            "\" runs. Give the container a command, or start with `sedna up --images FILE`, where FILE has: \"" +
+            image + "\": {command: [\"python3\", \"/path/to/worker.py\"]}");
   }
   if (const auto cwd = api::string_at(container, {"workingDir"}); !cwd.empty()) out.cwd = cwd;
   return out;

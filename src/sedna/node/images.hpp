@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sedna/base/result.hpp"
 #include "sedna/api/object.hpp"
+#include "sedna/base/result.hpp"
 
 namespace sedna::node {
 

@@ -16,7 +16,7 @@ constexpr std::size_t kPiece = 64 * 1024;
 constexpr int kMostFiles = 100;
 
 bool same_file(int fd, const Path& path) {
-  struct stat open {}, named {};
+  struct stat open{}, named{};
   return fstat(fd, &open) == 0 && stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino;
 }
 

@@ -95,7 +95,7 @@ class NamespaceNetwork final : public PodNetwork {
 
   /// A namespace is mounted there: its file lies on another device than the folder.
   static bool is_namespace(const Path& file) {
-    struct stat here {}, above {};
+    struct stat here{}, above{};
     return stat(file.c_str(), &here) == 0 && stat(file.parent_path().c_str(), &above) == 0 &&
            here.st_dev != above.st_dev;
   }
@@ -138,8 +138,8 @@ class NamespaceNetwork final : public PodNetwork {
         pod.set_up(*eth, true);
         // Services are answered by the node's agent. There is no way out but its proxy: no default route.
         pod.add_route(kServiceNetwork, kServicePrefix, node_.ip());
-        // Programs learn their own address by "connecting" a datagram socket to a resolver that everyone knows (upstream's
-        // get_host_ip does); nothing is sent. Without a route they would take 127.0.0.1 and serve nobody.
+        // Programs learn their own address by "connecting" a datagram socket to a resolver that everyone knows
+        // (upstream's get_host_ip does); nothing is sent. Without a route they would take 127.0.0.1 and serve nobody.
         for (const char* known : {"8.8.8.8", "8.8.4.4", "1.1.1.1"}) pod.add_route(known, 32, node_.ip());
       } catch (const Error& error) {
         failure = error;

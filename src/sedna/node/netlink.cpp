@@ -49,7 +49,8 @@ struct Netlink::Message {
   }
   void address(std::uint16_t type, const std::string& ip) {
     in_addr in{};
-    if (inet_pton(AF_INET, ip.c_str(), &in) != 1) throw Error(ErrorCode::kInvalidArgument, "is not an IPv4 address", ip);
+    if (inet_pton(AF_INET, ip.c_str(), &in) != 1)
+      throw Error(ErrorCode::kInvalidArgument, "is not an IPv4 address", ip);
     attribute(type, &in, sizeof in);
   }
   rtattr* begin(std::uint16_t type) { return attribute(type, nullptr, 0); }

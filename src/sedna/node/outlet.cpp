@@ -201,7 +201,8 @@ Result<ProxyRequest> parse_proxy_request(std::string_view head) {
     if (field.empty()) break;
     std::string name(field.substr(0, field.find(':')));
     for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    if (name == "connection" || name == "proxy-connection" || name == "proxy-authorization" || name == "keep-alive") continue;
+    if (name == "connection" || name == "proxy-connection" || name == "proxy-authorization" || name == "keep-alive")
+      continue;
     out.head.append(field).append("\r\n");
   }
   out.head += "Connection: close\r\n\r\n";
@@ -214,7 +215,8 @@ int start_outlet() {
     throw Error(ErrorCode::kResourceExhausted, std::string("cannot make a channel: ") + std::strerror(errno));
   const pid_t parent = getpid();
   const pid_t child = fork();
-  if (child < 0) throw Error(ErrorCode::kResourceExhausted, std::string("cannot start a process: ") + std::strerror(errno));
+  if (child < 0)
+    throw Error(ErrorCode::kResourceExhausted, std::string("cannot start a process: ") + std::strerror(errno));
   if (child == 0) {
     close(channel[0]);
     run_outlet(channel[1], parent);
@@ -231,8 +233,8 @@ void give_listener(int outlet, const std::string& ip, std::uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   inet_pton(AF_INET, ip.c_str(), &address.sin_addr);
-  const bool listens = fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-                       listen(fd, 128) == 0;
+  const bool listens =
+      fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && listen(fd, 128) == 0;
   char byte = 0;
   iovec part{&byte, 1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
@@ -249,7 +251,9 @@ void give_listener(int outlet, const std::string& ip, std::uint16_t port) {
   const bool sent = listens && sendmsg(outlet, &message, MSG_NOSIGNAL) == 1;
   const int error = errno;
   if (fd >= 0) close(fd);
-  if (!sent) throw Error(ErrorCode::kUnavailable, std::string("cannot offer a way out of the Pod network: ") + std::strerror(error));
+  if (!sent)
+    throw Error(ErrorCode::kUnavailable,
+                std::string("cannot offer a way out of the Pod network: ") + std::strerror(error));
 }
 
 }  // namespace sedna::node

@@ -23,8 +23,8 @@ struct ProxyRequest {
 /// The head of a request to a proxy, up to its empty line.
 Result<ProxyRequest> parse_proxy_request(std::string_view head);
 
-/// Forks a process that stays in the caller's network and ends with the caller; returns the descriptor on which it waits
-/// for its two listening sockets. The calling process must have one thread.
+/// Forks a process that stays in the caller's network and ends with the caller; returns the descriptor on which it
+/// waits for its two listening sockets. The calling process must have one thread.
 int start_outlet();
 /// Hands a listening socket over: on `ip`:`port` of the caller's network as it is now. Throws Error.
 void give_listener(int outlet, const std::string& ip, std::uint16_t port);

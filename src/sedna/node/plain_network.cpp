@@ -56,7 +56,8 @@ class PlainNetwork final : public PodNetwork {
   void sweep(const std::vector<std::string>& /*keep*/) override {}
 
   std::string note() const override {
-    return "plain mode: the Pod shares the host's network (two workers that listen on all addresses cannot use the same "
+    return "plain mode: the Pod shares the host's network (two workers that listen on all addresses cannot use the "
+           "same "
            "port)";
   }
   bool plain() const override { return true; }

@@ -17,8 +17,7 @@ api::Object pod(std::string_view policy, int init, int containers) {
   spec["restartPolicy"] = policy;
   const auto list = [](const char* prefix, int n) {
     json::array all;
-    for (int i = 0; i < n; ++i)
-      all.push_back(json::object{{"name", prefix + std::to_string(i)}, {"image", "img"}});
+    for (int i = 0; i < n; ++i) all.push_back(json::object{{"name", prefix + std::to_string(i)}, {"image", "img"}});
     return all;
   };
   if (init > 0) spec["initContainers"] = list("i", init);

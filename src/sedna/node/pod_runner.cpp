@@ -205,11 +205,10 @@ void PodRunner::take_end(ContainerRef ref, const AttemptPaths& folder) {
   end.finished = context_.clock->wall();
   if (const auto exit = read_exit(folder)) {
     end.exit_code = exit->exit_code;
-    if (exit->finished_at > 0)
-      end.finished = std::max(end.started, TimePoint(seconds(exit->finished_at)));
+    if (exit->finished_at > 0) end.finished = std::max(end.started, TimePoint(seconds(exit->finished_at)));
     end.reason = exit->out_of_memory ? "OOMKilled" : exit->exit_code == 0 ? "Completed" : "Error";
-    const bool sandbox_failed = exit->exit_code == 1 && exit->last_error.starts_with("bwrap: ") &&
-                                end.finished - end.started < seconds(5);
+    const bool sandbox_failed =
+        exit->exit_code == 1 && exit->last_error.starts_with("bwrap: ") && end.finished - end.started < seconds(5);
     const auto message = read_file(folder.termination_log());
     constexpr std::size_t kMaxMessage = 4096;
     if (message && !message->empty()) {
@@ -219,8 +218,7 @@ void PodRunner::take_end(ContainerRef ref, const AttemptPaths& folder) {
       end.exit_code = 128;
       end.message = "failed to create containerd task: " + exit->last_error.substr(7);
       if (end.message.ends_with('\n')) end.message.pop_back();
-    } else if (exit->exit_code != 0 &&
-               api::string_at(spec, {"terminationMessagePolicy"}) == "FallbackToLogsOnError") {
+    } else if (exit->exit_code != 0 && api::string_at(spec, {"terminationMessagePolicy"}) == "FallbackToLogsOnError") {
       end.message = exit->last_error;
     }
     if (sandbox_failed) event(true, ref, "Failed", "Error: " + end.message);
@@ -234,13 +232,15 @@ void PodRunner::take_end(ContainerRef ref, const AttemptPaths& folder) {
     end.exit_code = 137;
   }
   context_.cgroups->remove(cgroup_name(ref));
-  log::info("container ended", {{"pod", api::key_of(pod_)}, {"container", container.name},
-                                {"exit_code", end.exit_code}, {"reason", end.reason}});
+  log::info("container ended", {{"pod", api::key_of(pod_)},
+                                {"container", container.name},
+                                {"exit_code", end.exit_code},
+                                {"reason", end.reason}});
   note_end(container, std::move(end));
   if (!container.ending && container.not_before) {
     event(true, ref, "BackOff",
-          "Back-off restarting failed container " + container.name + " in pod " + std::string(api::name_of(pod_)) + "_" +
-              std::string(api::namespace_of(pod_)) + "(" + uid_ + ")");
+          "Back-off restarting failed container " + container.name + " in pod " + std::string(api::name_of(pod_)) +
+              "_" + std::string(api::namespace_of(pod_)) + "(" + uid_ + ")");
   }
 }
 

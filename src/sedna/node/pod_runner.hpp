@@ -64,7 +64,9 @@ class PodRunner {
   /// Puts one in and asks for a look at the Pod.
   std::function<void(Mail)> postman() const;
 
-  ContainerState& state_of(ContainerRef ref) { return ref.init ? state_.init[ref.index] : state_.containers[ref.index]; }
+  ContainerState& state_of(ContainerRef ref) {
+    return ref.init ? state_.init[ref.index] : state_.containers[ref.index];
+  }
   const json::object& spec_of(ContainerRef ref) const;
   std::string run_key(ContainerRef ref) const;
   /// Of the present run's control groups.

@@ -17,8 +17,9 @@ TimePoint time_at(const json::object& o, std::string_view name) {
 }
 
 json::object save(const ContainerEnd& end) {
-  return {{"exitCode", end.exit_code}, {"reason", end.reason},           {"message", end.message},
-          {"started", stamp(end.started)}, {"finished", stamp(end.finished)}, {"attempt", end.attempt}};
+  return {{"exitCode", end.exit_code},       {"reason", end.reason},
+          {"message", end.message},          {"started", stamp(end.started)},
+          {"finished", stamp(end.finished)}, {"attempt", end.attempt}};
 }
 
 std::optional<ContainerEnd> load_end(const json::object& o, std::string_view name) {
@@ -35,12 +36,8 @@ std::optional<ContainerEnd> load_end(const json::object& o, std::string_view nam
 }
 
 json::object save(const ContainerState& c) {
-  json::object out{{"name", c.name},
-                   {"phase", static_cast<int>(c.phase)},
-                   {"attempt", c.attempt},
-                   {"failures", c.failures},
-                   {"startedAt", stamp(c.started_at)},
-                   {"started", c.started}};
+  json::object out{{"name", c.name},         {"phase", static_cast<int>(c.phase)}, {"attempt", c.attempt},
+                   {"failures", c.failures}, {"startedAt", stamp(c.started_at)},   {"started", c.started}};
   if (c.end) out["end"] = save(*c.end);
   if (c.last_end) out["lastEnd"] = save(*c.last_end);
   if (c.not_before) out["notBefore"] = stamp(*c.not_before);

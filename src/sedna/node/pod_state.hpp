@@ -39,7 +39,7 @@ struct ContainerState {
   std::optional<TimePoint> not_before;   ///< back-off: no start earlier
   bool started = false;                  ///< the startup probe has passed (or there is none)
   bool ready = false;
-  bool ending = false;          ///< asked to end (liveness, deletion): its end is no surprise
+  bool ending = false;  ///< asked to end (liveness, deletion): its end is no surprise
   std::string ending_reason;
 
   bool running() const { return phase == Phase::kRunning; }
@@ -52,7 +52,7 @@ struct PodState {
   std::optional<TimePoint> start_time;
   bool network_ready = false;
   std::string failed_reason, failed_message;  ///< the whole Pod has failed (DeadlineExceeded, refused by the node)
-  std::vector<std::string> notes;  ///< what the Pod asked for and this home gives differently; a condition
+  std::vector<std::string> notes;             ///< what the Pod asked for and this home gives differently; a condition
 
   static PodState of(const api::Object& pod);
   json::object to_json() const;

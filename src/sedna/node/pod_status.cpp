@@ -29,8 +29,8 @@ std::string backoff_text(const api::Object& pod, const ContainerState& container
   const auto wait = std::chrono::duration_cast<std::chrono::seconds>(*container.not_before - container.end->finished);
   std::string time = std::to_string(wait.count()) + "s";
   if (wait.count() >= 60) time = std::to_string(wait.count() / 60) + "m" + std::to_string(wait.count() % 60) + "s";
-  return "back-off " + time + " restarting failed container=" + container.name + " pod=" +
-         std::string(api::name_of(pod)) + "_" + std::string(api::namespace_of(pod)) + "(" +
+  return "back-off " + time + " restarting failed container=" + container.name +
+         " pod=" + std::string(api::name_of(pod)) + "_" + std::string(api::namespace_of(pod)) + "(" +
          std::string(api::uid_of(pod)) + ")";
 }
 
@@ -70,18 +70,17 @@ json::array container_statuses(const api::Object& pod, const char* list, const s
   const auto* specs = api::array_at(pod, {"spec", list});
   for (std::size_t i = 0; i < states.size(); ++i) {
     static const json::object kNone;
-    const auto& spec = specs != nullptr && i < specs->size() && (*specs)[i].is_object() ? (*specs)[i].get_object()
-                                                                                        : kNone;
+    const auto& spec =
+        specs != nullptr && i < specs->size() && (*specs)[i].is_object() ? (*specs)[i].get_object() : kNone;
     const auto& container = states[i];
     bool backing_off = false;
     auto state = state_of(pod, spec, container, init, stopping, initialized, now, backing_off);
     json::object last;
     const auto* former = backing_off && container.end ? &container.end : &container.last_end;
-    if (*former)
-      last["terminated"] = ended(**former, container_id(pod, container.name, (*former)->attempt));
+    if (*former) last["terminated"] = ended(**former, container_id(pod, container.name, (*former)->attempt));
     const std::string image(api::string_at(spec, {"image"}));
-    const bool ended_well = init && !is_sidecar(spec) && container.phase == Phase::kEnded && container.end &&
-                            container.end->exit_code == 0;
+    const bool ended_well =
+        init && !is_sidecar(spec) && container.phase == Phase::kEnded && container.end && container.end->exit_code == 0;
     json::object one{{"name", container.name},
                      {"state", std::move(state)},
                      {"lastState", std::move(last)},
@@ -139,7 +138,8 @@ void put(json::array& conditions, json::object one, TimePoint now) {
   }
 }
 
-json::object condition(std::string_view type, bool holds, std::string_view reason = {}, const std::string& message = {}) {
+json::object condition(std::string_view type, bool holds, std::string_view reason = {},
+                       const std::string& message = {}) {
   json::object out{{"type", type}, {"status", holds ? "True" : "False"}};
   if (!reason.empty()) out["reason"] = reason;
   if (!message.empty()) out["message"] = message;
@@ -186,7 +186,8 @@ json::object pod_status(const api::Object& pod, const PodState& state, bool stop
 
   const bool over = phase == "Succeeded" || phase == "Failed";
   const auto not_ready = [](const ContainerState& c) { return !c.ready || !c.running(); };
-  const bool ready = !over && initialized && !state.containers.empty() && std::ranges::none_of(state.containers, not_ready);
+  const bool ready =
+      !over && initialized && !state.containers.empty() && std::ranges::none_of(state.containers, not_ready);
   auto& slot = out["conditions"];
   if (!slot.is_array()) slot = json::array();
   auto& conditions = slot.get_array();
@@ -196,14 +197,14 @@ json::object pod_status(const api::Object& pod, const PodState& state, bool stop
   } else {
     put(conditions,
         condition("Initialized", false, "ContainersNotInitialized",
-                  "containers with incomplete status: " + names(state.init,
-                                                                [](const ContainerState& c) {
-                                                                  return c.phase != Phase::kEnded ||
-                                                                         c.end->exit_code != 0;
-                                                                })),
+                  "containers with incomplete status: " +
+                      names(state.init,
+                            [](const ContainerState& c) { return c.phase != Phase::kEnded || c.end->exit_code != 0; })),
         now);
   }
-  const std::string why = phase == "Succeeded" ? "PodCompleted" : phase == "Failed" ? "PodFailed" : "ContainersNotReady";
+  const std::string why = phase == "Succeeded" ? "PodCompleted"
+                          : phase == "Failed"  ? "PodFailed"
+                                               : "ContainersNotReady";
   const std::string which =
       over ? std::string() : "containers with unready status: " + names(state.containers, not_ready);
   for (const char* type : {"Ready", "ContainersReady"}) {
@@ -216,8 +217,7 @@ json::object pod_status(const api::Object& pod, const PodState& state, bool stop
     put(conditions, condition("sedna.io/AsAsked", false, "GivenDifferently", message), now);
   }
   if (!state.init.empty())
-    out["initContainerStatuses"] =
-        container_statuses(pod, "initContainers", state.init, stopping, initialized, now);
+    out["initContainerStatuses"] = container_statuses(pod, "initContainers", state.init, stopping, initialized, now);
   out["containerStatuses"] = container_statuses(pod, "containers", state.containers, stopping, initialized, now);
   return out;
 }

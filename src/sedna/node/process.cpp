@@ -165,8 +165,9 @@ std::optional<ContainerProcess> ContainerProcess::adopt(const AttemptPaths& fold
   ContainerProcess out;
   const auto* start = started->if_contains("startTime");
   out.id_ = {static_cast<int>(api::int_at(*started, {"pid"})),
-             start == nullptr ? 0 : start->is_uint64() ? start->get_uint64()
-                                                       : static_cast<std::uint64_t>(start->is_int64() ? start->get_int64() : 0)};
+             start == nullptr     ? 0
+             : start->is_uint64() ? start->get_uint64()
+                                  : static_cast<std::uint64_t>(start->is_int64() ? start->get_int64() : 0)};
   if (!is_alive(out.id_)) return out;
   out.pidfd_ = open_pidfd(out.id_.pid);
   if (out.pidfd_ >= 0 && !is_alive(out.id_)) {  // it went between the two

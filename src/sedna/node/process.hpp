@@ -27,11 +27,11 @@ bool is_alive(const ProcessId& id);
 
 struct Launch {
   Launch() {}
-  std::string shim;               ///< path of sedna-shim
-  std::vector<std::string> argv;  ///< bubblewrap's, or the command itself in plain mode
-  Environment environment;        ///< all of it
-  std::string netns;              ///< file of the Pod's network namespace; empty: the agent's own
-  std::string cwd;                ///< of argv[0]; the sandbox changes into the container's itself
+  std::string shim;                  ///< path of sedna-shim
+  std::vector<std::string> argv;     ///< bubblewrap's, or the command itself in plain mode
+  Environment environment;           ///< all of it
+  std::string netns;                 ///< file of the Pod's network namespace; empty: the agent's own
+  std::string cwd;                   ///< of argv[0]; the sandbox changes into the container's itself
   std::vector<std::string> cgroups;  ///< cgroup.procs files to join
   std::int64_t memory_limit = 0;     ///< watched by the shim when not zero
   long log_bytes = 10L << 20;
@@ -54,7 +54,8 @@ class ContainerProcess {
   ContainerProcess& operator=(ContainerProcess&& other) noexcept;
   ~ContainerProcess();
 
-  /// Starts it; its state is in `folder` from then on. The error's message is what Kubernetes would put into StartError.
+  /// Starts it; its state is in `folder` from then on. The error's message is what Kubernetes would put into
+  /// StartError.
   static Result<ContainerProcess> start(const Launch& launch, const AttemptPaths& folder);
   /// The run that an earlier agent started in `folder`; not running when it has ended meanwhile.
   static std::optional<ContainerProcess> adopt(const AttemptPaths& folder);

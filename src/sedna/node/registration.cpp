@@ -44,7 +44,7 @@ std::string_view architecture(const utsname& machine) {
 }  // namespace
 
 std::string disk_pressure(const std::string& folder) {
-  struct statvfs space {};
+  struct statvfs space{};
   if (statvfs(folder.c_str(), &space) != 0) return {};
   constexpr std::uint64_t kLeast = std::uint64_t{64} << 20;
   const auto free = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;

@@ -12,7 +12,7 @@ struct NodeIdentity {
   NodeIdentity() {}
   std::string name, role;  ///< role: cloud or edge
   std::string ip;
-  std::uint16_t port = 0;  ///< of the agent's HTTPS face
+  std::uint16_t port = 0;   ///< of the agent's HTTPS face
   std::string certificate;  ///< PEM
   std::int64_t cpu_millis = 0, memory_bytes = 0;
   int gpus = 0;

@@ -42,8 +42,10 @@ class View {
     }
     if (!spec_.work.empty()) add({"--bind", spec_.work.string(), spec_.cwd.string()});
     for (const auto& mount : spec_.mounts) {
-      add({mount.device ? "--dev-bind" : mount.read_only ? "--ro-bind" : "--bind", mount.source.string(),
-           mount.target.string()});
+      add({mount.device      ? "--dev-bind"
+           : mount.read_only ? "--ro-bind"
+                             : "--bind",
+           mount.source.string(), mount.target.string()});
     }
   }
 
@@ -119,7 +121,8 @@ std::vector<std::string> sandbox_command(const std::string& bwrap, const Sandbox
   out.emplace_back("--unshare-cgroup-try");
   if (spec.uid || spec.gid) {
     out.emplace_back("--unshare-user");
-    out.insert(out.end(), {"--uid", std::to_string(spec.uid.value_or(0)), "--gid", std::to_string(spec.gid.value_or(0))});
+    out.insert(out.end(),
+               {"--uid", std::to_string(spec.uid.value_or(0)), "--gid", std::to_string(spec.gid.value_or(0))});
   }
   if (!spec.cwd.empty()) out.insert(out.end(), {"--chdir", spec.cwd.string()});
   out.emplace_back("--");

@@ -21,16 +21,16 @@ struct SandboxMount {
 
 struct SandboxSpec {
   SandboxSpec() {}
-  Path rootfs;                      ///< empty: the host's root, read-only
-  std::vector<SandboxMount> mounts; ///< in order; later ones lie over earlier ones
-  std::vector<Path> hidden;         ///< folders of the host that appear empty (the state folder, keys in homes)
+  Path rootfs;                       ///< empty: the host's root, read-only
+  std::vector<SandboxMount> mounts;  ///< in order; later ones lie over earlier ones
+  std::vector<Path> hidden;          ///< folders of the host that appear empty (the state folder, keys in homes)
   Path scratch_tmp, scratch_var_tmp, scratch_run;  ///< private folders shown at /tmp, /var/tmp, /run
-  Path work;                        ///< private folder shown at the working folder, when that is not the host's
-  Path cwd;                         ///< inside
+  Path work;  ///< private folder shown at the working folder, when that is not the host's
+  Path cwd;   ///< inside
   std::string hostname;
   std::optional<unsigned> uid, gid;  ///< runAsUser, runAsGroup
   bool host_ipc = false, host_pid = false, host_uts = false;
-  bool new_proc = true;              ///< where the kernel allows a fresh /proc
+  bool new_proc = true;  ///< where the kernel allows a fresh /proc
   std::vector<std::string> argv;
 };
 

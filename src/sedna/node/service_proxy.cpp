@@ -49,8 +49,8 @@ ProxyTable proxy_table(const std::vector<control::ObjectPtr>& services, const st
             if (ready == nullptr || !ready->is_bool() || !ready->get_bool() || addresses == nullptr) continue;
             for (const auto& a : *addresses) {
               if (a.is_string())
-                backends.push_back({std::string(a.get_string()),
-                                    static_cast<std::uint16_t>(api::int_at(p.get_object(), {"port"}))});
+                backends.push_back(
+                    {std::string(a.get_string()), static_cast<std::uint16_t>(api::int_at(p.get_object(), {"port"}))});
             }
           }
         }
@@ -66,7 +66,8 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
   Impl(control::Informer& s, control::Informer& e, metrics::Registry& registry)
       : services(s),
         slices(e),
-        connections(registry.counter("sedna_service_connections_total", "Connections to Services carried by this node")),
+        connections(
+            registry.counter("sedna_service_connections_total", "Connections to Services carried by this node")),
         work(asio::make_work_guard(io)) {}
 
   struct Listener {
@@ -121,7 +122,8 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
     if (error) {
       // Plain mode: a worker that listens on all addresses answers for the Service itself.
       if (error != asio::error::address_in_use)
-        log::warning("a Service cannot be served on this node", {{"address", listener->name}, {"reason", error.message()}});
+        log::warning("a Service cannot be served on this node",
+                     {{"address", listener->name}, {"reason", error.message()}});
       return nullptr;
     }
     accept(listener);
@@ -139,7 +141,8 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
       }
       if (!error) {
         self->connections.add();
-        asio::co_spawn(self->io, relay_to_backend(std::move(socket), listener->backends, listener->name), asio::detached);
+        asio::co_spawn(self->io, relay_to_backend(std::move(socket), listener->backends, listener->name),
+                       asio::detached);
       }
       self->accept(listener);
     });

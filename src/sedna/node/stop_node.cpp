@@ -22,7 +22,8 @@ int stop_node(const std::string& state, const std::string& node, SteadyClock::du
     const PodPaths pod_paths(pod->path());
     const auto spec = read_json(pod_paths.pod());
     if (spec)
-      longest = std::max(longest, std::chrono::seconds(api::int_at(*spec, {"spec", "terminationGracePeriodSeconds"}, 30)));
+      longest =
+          std::max(longest, std::chrono::seconds(api::int_at(*spec, {"spec", "terminationGracePeriodSeconds"}, 30)));
     std::error_code none;
     for (auto container = std::filesystem::directory_iterator(pod->path() / "containers", none);
          !none && container != std::filesystem::directory_iterator(); container.increment(none)) {

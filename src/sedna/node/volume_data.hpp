@@ -1,5 +1,5 @@
-// Volumes made of data (ConfigMap, Secret, the Pod's own fields), as folders whose files change all at once. Internal to
-// node.
+// Volumes made of data (ConfigMap, Secret, the Pod's own fields), as folders whose files change all at once. Internal
+// to node.
 #pragma once
 
 #include <map>

@@ -21,8 +21,11 @@ api::Object object(std::string_view text) {
 
 class VolumesTest : public testing::Test {
  protected:
-  VolumesTest() : root(fs::temp_directory_path() / ("sedna-node-" + random_hex(6))), node(root / "state", "n"),
-                  pod(node.pod("u")), context(node, pod) {
+  VolumesTest()
+      : root(fs::temp_directory_path() / ("sedna-node-" + random_hex(6))),
+        node(root / "state", "n"),
+        pod(node.pod("u")),
+        context(node, pod) {
     fs::create_directories(pod.root);
     fs::create_directories(root / "data");
     context.lookup = [this](Source, const std::string& name) -> Result<std::optional<Data>> {
@@ -96,7 +99,8 @@ TEST_F(VolumesTest, SubPathsStayInside) {
   ASSERT_TRUE(v);
   fs::create_directory_symlink("/etc", v->at("v").source / "link");
   const auto mount = [&](const std::string& sub) {
-    const auto c = object(R"({"volumeMounts":[{"name":"v","mountPath":"/m/","readOnly":true,"subPath":")" + sub + "\"}]}");
+    const auto c =
+        object(R"({"volumeMounts":[{"name":"v","mountPath":"/m/","readOnly":true,"subPath":")" + sub + "\"}]}");
     return container_mounts(c, *v, {});
   };
   ASSERT_TRUE(mount("in/side"));
@@ -168,7 +172,8 @@ TEST_F(VolumesTest, WithoutControlGroupsNothingIsInForce) {
 }
 
 TEST(RunProgram, EndsLateOnesAndTakesTheOutput) {
-  auto done = run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}, Deadline::after(std::chrono::seconds(10)));
+  auto done =
+      run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}, Deadline::after(std::chrono::seconds(10)));
   EXPECT_EQ(done.exit_code, 3);
   EXPECT_EQ(done.output, "out\nerr\n");
   done = run_program({"/bin/sh", "-c", "sleep 100 & sleep 100"}, Deadline::after(std::chrono::milliseconds(100)));

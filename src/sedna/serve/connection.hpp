@@ -117,7 +117,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool failed_ = false;  ///< the stream broke
   bool writing_ = false;
   bool awaiting_piece_ = false;  ///< a body that waits for events
-  bool watching_ = false;  ///< a read is under way while the handler runs
+  bool watching_ = false;        ///< a read is under way while the handler runs
   bool peer_gone_ = false;
   /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
   std::unique_ptr<asio::any_completion_handler<void()>> watch_waiter_;

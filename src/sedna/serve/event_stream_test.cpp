@@ -1,6 +1,6 @@
-// Bodies that wait for events, identities that change while the server runs, and listening sockets that are handed over.
+// Bodies that wait for events, identities that change while the server runs, and listening sockets that are handed
+// over.
 #include <arpa/inet.h>
-#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <gtest/gtest.h>
 
 #include "sedna/serve/test_client.hpp"
 #include "sedna/serve/test_server.hpp"
@@ -18,10 +19,10 @@
 namespace sedna::serve {
 namespace {
 
+using std::chrono::milliseconds;
 using test::Answer;
 using test::RawClient;
 using test::TestServer;
-using std::chrono::milliseconds;
 
 constexpr std::string_view kGetEvents = "GET /events HTTP/1.1\r\nHost: x\r\n\r\n";
 

@@ -190,8 +190,8 @@ void Server::start() {
   impl_->add_builtin_routes();
   for (int i = 0; i < std::max(1, options.io_threads); ++i) impl_->loops.push_back(std::make_shared<Loop>());
   impl_->listener = std::make_shared<Listener>(impl_->core, impl_->loops);
-  impl_->port = options.listen_fd >= 0 ? impl_->listener->adopt(options.listen_fd)
-                                       : impl_->listener->open(addresses.front());
+  impl_->port =
+      options.listen_fd >= 0 ? impl_->listener->adopt(options.listen_fd) : impl_->listener->open(addresses.front());
   impl_->started = true;
   const SignalsBlocked blocked;
   for (const auto& loop : impl_->loops) loop->thread = std::thread(run_loop, loop);

@@ -132,7 +132,7 @@ struct ServerOptions {
   std::uint16_t port = 0;  ///< 0: any; see Server::port()
   int listen_fd = -1;      ///< a socket that listens already, taken over instead of host and port (another namespace's)
   TlsServerOptions tls;
-  std::string token_file;                  ///< one "name:token[:role,role]" a line; mode must not be readable by others
+  std::string token_file;  ///< one "name:token[:role,role]" a line; mode must not be readable by others
   /// Instead of a token file: whom a bearer token stands for, from a table that changes while the server runs. Called
   /// on io threads, must not block.
   std::function<std::optional<Identity>(std::string_view token)> find_identity;

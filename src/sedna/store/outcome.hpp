@@ -28,7 +28,7 @@ struct Status {
   std::vector<Cause> causes;
   std::string name, group, kind, uid;  ///< details: what it concerns (kind: the plural, as Kubernetes writes)
   std::optional<int> retry_after_seconds;
-  std::string continue_token;  ///< metadata.continue: with a 410 of a list in pieces, how to go on all the same
+  std::string continue_token;      ///< metadata.continue: with a 410 of a list in pieces, how to go on all the same
   bool may_have_executed = false;  ///< no answer came, but the request was sent: it may have been carried out
 
   bool is_not_found() const { return code == 404; }

@@ -1,8 +1,7 @@
 #include "sedna/store/embedded/core.hpp"
 
-#include <csignal>
-
 #include <algorithm>
+#include <csignal>
 #include <mutex>
 #include <set>
 
@@ -149,8 +148,8 @@ void Core::commit(std::vector<Pending>& group) {
   rows.reserve(group.size());
   for (const Pending& pending : group) {
     const Change& change = pending.change;
-    rows.push_back({change.after->kind, change.after->row, change.resource_version,
-                    change.removed ? nullptr : change.after});
+    rows.push_back(
+        {change.after->kind, change.after->row, change.resource_version, change.removed ? nullptr : change.after});
   }
   try {
     database_.write(rows);

@@ -29,11 +29,11 @@ class WatchCursor;
 struct CoreOptions {
   CoreOptions() {}
   std::string path = ":memory:";
-  std::size_t history_events = 4096;                   ///< kept a kind
-  std::size_t history_bytes = std::size_t{8} << 20;    ///< the same, of their texts
-  std::size_t max_queue = 4096;                        ///< writes waiting; more are refused (429)
+  std::size_t history_events = 4096;                 ///< kept a kind
+  std::size_t history_bytes = std::size_t{8} << 20;  ///< the same, of their texts
+  std::size_t max_queue = 4096;                      ///< writes waiting; more are refused (429)
   std::size_t max_watches = 2048;
-  std::size_t max_bytes = std::size_t{512} << 20;      ///< of all objects' texts
+  std::size_t max_bytes = std::size_t{512} << 20;  ///< of all objects' texts
 };
 
 /// What happened to one object.

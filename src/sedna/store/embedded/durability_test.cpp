@@ -1,6 +1,4 @@
 // What is left after crashes, full disks and damage: every acknowledged write, and nothing else.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -9,6 +7,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sedna/base/error.hpp"
 #include "sedna/base/ids.hpp"

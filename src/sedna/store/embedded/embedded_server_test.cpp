@@ -1,11 +1,11 @@
 // What controllers rely on. The rules themselves are held to a real kube-apiserver by tests/conformance.
 #include "sedna/store/embedded/embedded_server.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sedna/store/embedded/engine.hpp"
 
@@ -34,8 +34,8 @@ Object dataset(std::string_view name) {
 
 Object pod(std::string_view name, std::string_view node) {
   Object object = api::new_object(kPod, "default", name);
-  object["spec"] = json::object{{"nodeName", node},
-                                {"containers", json::array{json::object{{"name", "c"}, {"image", "i"}}}}};
+  object["spec"] =
+      json::object{{"nodeName", node}, {"containers", json::array{json::object{{"name", "c"}, {"image", "i"}}}}};
   return object;
 }
 

@@ -15,10 +15,10 @@ namespace sedna::store::embedded {
 
 struct RawEvent {
   WatchEvent::Type type = WatchEvent::Type::kAdded;
-  StoredPtr stored;                     ///< null for bookmarks and errors
-  std::uint64_t resource_version = 0;   ///< of bookmarks
+  StoredPtr stored;                    ///< null for bookmarks and errors
+  std::uint64_t resource_version = 0;  ///< of bookmarks
   bool initial_events_end = false;
-  Status status;                        ///< of errors
+  Status status;  ///< of errors
 };
 
 class WatchCursor {
