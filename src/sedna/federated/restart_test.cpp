@@ -27,20 +27,37 @@ using test::options_for;
 using test::submit;
 using test::update_file;
 
-/// The server in a process of its own, which dies at the n-th step that writes.
+/// The server in a process of its own, which dies at the n-th step that writes, and its successor. Both are forked before
+/// the clients' threads begin: a fork beside threads may inherit a lock that one of them holds.
 class MortalServer {
  public:
   MortalServer(const std::filesystem::path& folder, Durability durability, const std::string& algorithm)
       : folder_(folder), durability_(durability), algorithm_(algorithm) {}
-  ~MortalServer() { kill(); }
+  ~MortalServer() {
+    kill(pid_);
+    kill(successor_);
+    if (go_ >= 0) ::close(go_);
+  }
 
   /// Returns once it serves. `die_at` 0: it lives.
   void start(int die_at) {
+    int orders[2];
+    ASSERT_EQ(::pipe(orders), 0);
+    successor_ = ::fork();
+    ASSERT_GE(successor_, 0);
+    if (successor_ == 0) {
+      ::close(orders[1]);
+      if (::read(orders[0], &port_, sizeof port_) != sizeof port_) ::_exit(0);
+      serve(0, -1);
+    }
+    ::close(orders[0]);
+    go_ = orders[1];
     int pipe_ends[2];
     ASSERT_EQ(::pipe(pipe_ends), 0);
     pid_ = ::fork();
     ASSERT_GE(pid_, 0);
     if (pid_ == 0) {
+      ::close(go_);
       ::close(pipe_ends[0]);
       serve(die_at, pipe_ends[1]);
     }
@@ -51,25 +68,26 @@ class MortalServer {
     if (n == sizeof port) port_ = port;
     alive_ = n == sizeof port;
   }
-  /// Whether it has died by itself.
+  /// At the same port, from what the first has written.
+  void start_again() {
+    EXPECT_EQ(::write(go_, &port_, sizeof port_), static_cast<ssize_t>(sizeof port_));
+  }
+  /// Whether it was killed, once. The end of a job that is over is no death.
   bool died() {
     int status = 0;
-    if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      return true;
-    }
-    return pid_ < 0;
-  }
-  void kill() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+    if (pid_ <= 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return false;
     pid_ = -1;
+    return WIFSIGNALED(status);
   }
   std::uint16_t port() const { return port_; }
   bool alive() const { return alive_; }
 
  private:
+  static void kill(pid_t pid) {
+    if (pid <= 0) return;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
   [[noreturn]] void serve(int die_at, int out) {
     auto o = options_for(2, 3);
     o.server.port = port_;
@@ -84,7 +102,7 @@ class MortalServer {
     AggregationServer server(std::move(o), registry);
     server.start();
     const std::uint16_t port = server.port();
-    [[maybe_unused]] const auto n = ::write(out, &port, sizeof port);
+    if (out >= 0 && ::write(out, &port, sizeof port) != sizeof port) ::_exit(1);
     while (!server.wait_for(seconds(1))) {
     }
     server.stop();
@@ -96,6 +114,8 @@ class MortalServer {
   std::string algorithm_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
+  pid_t successor_ = -1;
+  int go_ = -1;  ///< the successor serves at the port that is written here
   bool alive_ = false;
 };
 
@@ -155,9 +175,9 @@ JobResult run_mortal_job(Durability durability, const std::string& algorithm, in
   }
   died = false;
   while (finished < 2) {
-    if (server.died() && finished < 2 && !died) {
+    if (server.died()) {
       died = true;
-      server.start(0);
+      server.start_again();
     }
     std::this_thread::sleep_for(milliseconds(2));
   }
