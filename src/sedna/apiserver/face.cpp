@@ -128,7 +128,7 @@ net::Task<Response> Face::dispatch(serve::Request& request, RequestInfo info) {
   } else if (auto absence = known_absence(path_of(request))) {
     response = status_response(*absence);
   } else if (info.kind == &api::kinds::kPod && info.subresource == "log" && info.verb == Verb::kGet) {
-    response = co_await proxy_.logs(request, std::move(info));
+    response = co_await proxy_.logs(std::move(info));
   } else {
     response = co_await resources_.handle(request, std::move(info));
   }

@@ -76,7 +76,7 @@ store::Outcome<AgentAddress> PodProxy::agent_of(const std::string& node) const {
   return agent;
 }
 
-net::Task<Response> PodProxy::logs(serve::Request& request, RequestInfo info) {
+net::Task<Response> PodProxy::logs(RequestInfo info) {
   const auto found = engine_.get(kinds::kPod, info.ns, info.name);
   if (!found) co_return status_response(found.status());
   const api::Object pod = (*found)->object();

@@ -28,7 +28,7 @@ class PodProxy {
       : engine_(engine), node_token_(std::move(node_token)) {}
 
   /// GET …/pods/{name}/log
-  net::Task<serve::Response> logs(serve::Request& request, RequestInfo info);
+  net::Task<serve::Response> logs(RequestInfo info);
 
   store::Outcome<AgentAddress> agent_of(const std::string& node) const;
 

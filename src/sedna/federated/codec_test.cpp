@@ -49,9 +49,13 @@ TEST(Codec, HalvesRoundAsIeeeSays) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const auto half = static_cast<std::uint16_t>(bits);
     const float value = from_fp16(half);
-    if (std::isfinite(value)) EXPECT_EQ(to_fp16(value), half) << bits;
+    if (std::isfinite(value)) {
+      EXPECT_EQ(to_fp16(value), half) << bits;
+    }
     const float wide = from_bf16(half);
-    if (std::isfinite(wide)) EXPECT_EQ(to_bf16(wide), half) << bits;
+    if (std::isfinite(wide)) {
+      EXPECT_EQ(to_bf16(wide), half) << bits;
+    }
   }
 }
 
