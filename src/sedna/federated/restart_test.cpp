@@ -27,8 +27,8 @@ using test::options_for;
 using test::submit;
 using test::update_file;
 
-/// The server in a process of its own, which dies at the n-th step that writes, and its successor. Both are forked before
-/// the clients' threads begin: a fork beside threads may inherit a lock that one of them holds.
+/// The server in a process of its own, which dies at the n-th step that writes, and its successor. Both are forked
+/// before the clients' threads begin: a fork beside threads may inherit a lock that one of them holds.
 class MortalServer {
  public:
   MortalServer(const std::filesystem::path& folder, Durability durability, const std::string& algorithm)
@@ -69,9 +69,7 @@ class MortalServer {
     alive_ = n == sizeof port;
   }
   /// At the same port, from what the first has written.
-  void start_again() {
-    EXPECT_EQ(::write(go_, &port_, sizeof port_), static_cast<ssize_t>(sizeof port_));
-  }
+  void start_again() { EXPECT_EQ(::write(go_, &port_, sizeof port_), static_cast<ssize_t>(sizeof port_)); }
   /// Whether it was killed, once. The end of a job that is over is no death.
   bool died() {
     int status = 0;
