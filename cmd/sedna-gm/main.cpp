@@ -2,10 +2,10 @@
 #include <malloc.h>
 #include <pthread.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <optional>
 #include <string>
 #include <thread>
@@ -175,14 +175,13 @@ int run(const Flags& flags) {
   }
   server.set_ready(false, "ending");
   // The Lease is given back, if the API server is there; if it is not, nothing waits for it.
-  std::atomic<bool> ended{false};
-  std::thread hurry([&client, &ended] {
-    const auto until = Deadline::after(std::chrono::seconds(4));
-    while (!ended && !until.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  std::promise<void> ended;
+  std::thread hurry([&client, done = ended.get_future()] {
+    static_cast<void>(done.wait_for(std::chrono::seconds(4)));
     client.shutdown();
   });
   manager.stop();
-  ended = true;
+  ended.set_value();
   hurry.join();
   server.drain();
   return lost ? kFailure : kOk;

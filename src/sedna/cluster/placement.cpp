@@ -1,8 +1,8 @@
 #include "sedna/cluster/placement.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "sedna/api/quantity.hpp"
 #include "sedna/cluster/pods.hpp"
 
 namespace sedna::cluster {
@@ -50,14 +50,9 @@ bool affinity_matches(const api::Object& pod, const api::Object& node) {
       *terms, [&](const json::value& term) { return term.is_object() && term_matches(term.get_object(), node); });
 }
 
-std::int64_t quantity(const json::value& v) {
-  if (v.is_int64()) return v.get_int64();
-  if (v.is_uint64()) return static_cast<std::int64_t>(v.get_uint64());
-  if (!v.is_string()) return 0;
-  std::int64_t out = 0;
-  const std::string_view s(v.get_string());
-  std::from_chars(s.data(), s.data() + s.size(), out);
-  return out;
+std::int64_t amount_of(const json::value& v) {
+  const auto quantity = api::Quantity::from_json(v);
+  return quantity ? quantity->value() : 0;
 }
 
 /// Why the Pod cannot go to this node, in Kubernetes' words; "" when it can.
@@ -81,7 +76,7 @@ std::string refusal(const api::Object& pod, const api::Object& node, const std::
   for (const auto& [name, amount] : wanted) {
     const auto* allocatable = api::object_at(node, {"status", "allocatable"});
     const auto* there = allocatable == nullptr ? nullptr : allocatable->if_contains(name);
-    const std::int64_t total = there == nullptr ? 0 : quantity(*there);
+    const std::int64_t total = there == nullptr ? 0 : amount_of(*there);
     const auto taken = used == nullptr || !used->contains(name) ? 0 : used->at(name);
     if (total - taken < amount) return "Insufficient " + name;
   }
@@ -132,7 +127,7 @@ std::map<std::string, std::int64_t> extended_resources(const api::Object& pod) {
     const auto* limits = api::object_at(container.get_object(), {"resources", "limits"});
     if (limits == nullptr) continue;
     for (const auto& [name, value] : *limits) {
-      if (std::string_view(name).find('/') != std::string_view::npos) out[std::string(name)] += quantity(value);
+      if (std::string_view(name).find('/') != std::string_view::npos) out[std::string(name)] += amount_of(value);
     }
   }
   return out;

@@ -1,5 +1,7 @@
 #include "sedna/node/data_source.hpp"
 
+#include "sedna/base/base64.hpp"
+
 namespace sedna::node {
 
 Result<std::optional<Data>> fetch_data(store::ApiServer& server, const std::string& ns, Source source,
@@ -18,7 +20,7 @@ Result<std::optional<Data>> fetch_data(store::ApiServer& server, const std::stri
       if (!entry.value().is_string()) continue;
       std::string text(entry.value().get_string());
       if (encoded) {
-        auto decoded = decode_base64(text);
+        auto decoded = base64_decode(text);
         if (!decoded) {
           return Error(ErrorCode::kInvalidArgument, "is not base64",
                        std::string(kind.kind) + " " + name + "." + std::string(entry.key()));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sedna/api/quantity.hpp"
+
 namespace sedna::node {
 
 namespace {
@@ -155,21 +157,18 @@ Result<std::string> resource_value(const json::object& container, std::string_vi
   if ((side != "limits" && side != "requests") || name.empty())
     return Error(ErrorCode::kInvalidArgument, "unsupported container resource: " + std::string(resource));
   std::optional<std::int64_t> millis;
-  for (const std::string_view where : {side, std::string_view("limits")}) {
-    if (millis) break;
-    const auto* set = api::object_at(container, {"resources", where});
-    const auto* v = set == nullptr ? nullptr : set->if_contains(name);
-    if (v != nullptr && v->is_string()) millis = quantity_millis(v->get_string());
-    if (v != nullptr && v->is_int64()) millis = v->get_int64() * 1000;
-    if (side == "requests" && where == "requests" && !millis) break;
+  const auto* set = api::object_at(container, {"resources", side});
+  if (const auto* v = set == nullptr ? nullptr : set->if_contains(name)) {
+    if (const auto quantity = api::Quantity::from_json(*v)) millis = quantity->milli_value();
   }
   if (!millis) {
     if (side == "requests") return std::string("0");
     millis = name == "cpu" ? facts.node_cpu_millis : name == "memory" ? facts.node_memory * 1000 : 0;
   }
-  auto by = divisor.empty() || divisor == "0" ? std::optional<std::int64_t>(1000) : quantity_millis(divisor);
-  if (!by || *by == 0) return Error(ErrorCode::kInvalidArgument, "not a divisor: " + std::string(divisor));
-  return std::to_string(*millis / *by + (*millis % *by != 0 ? 1 : 0));
+  const auto given = api::Quantity::parse(divisor.empty() || divisor == "0" ? "1" : divisor);
+  const std::int64_t by = given ? given->milli_value() : 0;
+  if (by <= 0) return Error(ErrorCode::kInvalidArgument, "not a divisor: " + std::string(divisor));
+  return std::to_string(*millis / by + (*millis % by != 0 ? 1 : 0));
 }
 
 Result<Environment> container_environment(const api::Object& pod, const json::object& container, const PodFacts& facts,

@@ -43,11 +43,4 @@ Result<std::string> resource_value(const json::object& container, std::string_vi
 /// $(NAME) replaced by its value, $$(NAME) by $(NAME); an unknown name stays as it is written.
 std::string expand(std::string_view text, const Environment& values);
 
-/// A resource quantity ("500m", "2Gi", "1e3") in thousandths of its unit; nothing when it is none.
-std::optional<std::int64_t> quantity_millis(std::string_view text);
-/// The same in whole units, rounded up.
-std::optional<std::int64_t> quantity_value(std::string_view text);
-
-std::optional<std::string> decode_base64(std::string_view text);
-
 }  // namespace sedna::node

@@ -60,22 +60,6 @@ TEST(Environment, SaysWhatIsMissing) {
   EXPECT_THAT(one(R"({"fieldRef":{"fieldPath":"spec.nonsense"}})"), HasSubstr("unsupported fieldPath"));
 }
 
-TEST(Quantity, ReadsKubernetesForms) {
-  EXPECT_EQ(quantity_millis("500m"), 500);
-  EXPECT_EQ(quantity_value("2Gi"), std::int64_t{2} << 30);
-  EXPECT_EQ(quantity_value("1e3"), 1000);
-  EXPECT_EQ(quantity_value("1.5"), 2);
-  EXPECT_EQ(quantity_millis("x"), std::nullopt);
-  EXPECT_EQ(quantity_millis("1Q"), std::nullopt);
-}
-
-TEST(Base64, RefusesWhatIsNone) {
-  EXPECT_EQ(decode_base64("aGVsbG8="), "hello");
-  EXPECT_EQ(decode_base64(""), "");
-  EXPECT_EQ(decode_base64("a"), std::nullopt);
-  EXPECT_EQ(decode_base64("a*=="), std::nullopt);
-}
-
 TEST(Images, CombineAsKubernetesDoes) {
   const auto images = ImageMap::parse(
       "repo/big:v1: {command: [python3, run.py], args: [--a], cwd: app, env: {E: '1'}}\n"

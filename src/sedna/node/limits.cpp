@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sedna/node/environment.hpp"
+#include "sedna/api/quantity.hpp"
 
 namespace sedna::node {
 
@@ -14,9 +14,9 @@ std::int64_t limit(const json::object& container, std::string_view what, bool mi
   const auto* limits = api::object_at(container, {"resources", "limits"});
   const auto* v = limits == nullptr ? nullptr : limits->if_contains(what);
   if (v == nullptr) return 0;
-  if (v->is_int64()) return millis ? v->get_int64() * 1000 : v->get_int64();
-  if (!v->is_string()) return 0;
-  return (millis ? quantity_millis(v->get_string()) : quantity_value(v->get_string())).value_or(0);
+  const auto quantity = api::Quantity::from_json(*v);
+  if (!quantity) return 0;
+  return millis ? quantity->milli_value() : quantity->value();
 }
 
 std::vector<Path> gpu_files() {

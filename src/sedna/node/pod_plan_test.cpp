@@ -152,6 +152,29 @@ TEST(PodPlan, SidecarsStartFirstAndEndLast) {
   EXPECT_FALSE(plan.over);
 }
 
+TEST(PodStatus, NamesWhatThePodIsNotGiven) {
+  auto p = pod("Always", 0, 1);
+  auto s = PodState::of(p);
+  const auto as_asked = [&]() -> std::string {
+    const auto status = pod_status(p, s, false, kNow);
+    for (const auto& c : status.at("conditions").as_array()) {
+      if (c.at("type").as_string() == "sedna.io/AsAsked") return std::string(c.at("message").as_string());
+    }
+    return {};
+  };
+  EXPECT_EQ(as_asked(), "");
+  auto& spec = p["spec"].as_object();
+  spec["shareProcessNamespace"] = true;
+  spec["containers"].as_array()[0].as_object()["securityContext"] = json::object{{"privileged", true}};
+  spec["volumes"] = json::parse(R"([{"name":"v","emptyDir":{"sizeLimit":"1Gi","medium":"Memory"}}])").value();
+  s.notes = {"cpu limits are not enforced"};
+  EXPECT_EQ(as_asked(),
+            "cpu limits are not enforced; shareProcessNamespace: containers see their own processes only; "
+            "container c0: privileged containers are sandboxed like the others; "
+            "volume v: the sizeLimit of an emptyDir is not enforced; "
+            "volume v: an emptyDir of medium Memory lies on the disk");
+}
+
 TEST(PodStatus, SaysWhatKubernetesSays) {
   const auto p = pod("Always", 1, 2);
   auto s = PodState::of(p);

@@ -82,6 +82,8 @@ PodPlan plan_pod(const api::Object& pod, const PodState& state, bool stopping, T
 /// after ten minutes of work).
 void note_end(ContainerState& container, ContainerEnd end);
 
+/// What the spec asks for and no Pod of this home is given, a sentence each; nothing when there is nothing to say.
+std::vector<std::string> asked_and_not_given(const api::Object& pod);
 /// The status as Kubernetes has it, over what `pod` carries now (conditions of other writers stay).
 json::object pod_status(const api::Object& pod, const PodState& state, bool stopping, TimePoint now);
 

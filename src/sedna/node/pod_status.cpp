@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "sedna/node/pod_state.hpp"
 
@@ -161,6 +162,39 @@ std::string container_id(const api::Object& pod, const std::string& container, i
   return "sedna://" + std::string(api::uid_of(pod)) + "/" + container + "/" + std::to_string(attempt);
 }
 
+std::vector<std::string> asked_and_not_given(const api::Object& pod) {
+  std::vector<std::string> out;
+  const auto* share = api::find(pod, {"spec", "shareProcessNamespace"});
+  if (share != nullptr && share->is_bool() && share->get_bool()) {
+    out.emplace_back("shareProcessNamespace: containers see their own processes only");
+  }
+  for (const char* list : {"initContainers", "containers"}) {
+    const auto* containers = api::array_at(pod, {"spec", list});
+    if (containers == nullptr) continue;
+    for (const json::value& c : *containers) {
+      if (!c.is_object()) continue;
+      const auto* privileged = api::find(c.get_object(), {"securityContext", "privileged"});
+      if (privileged == nullptr || !privileged->is_bool() || !privileged->get_bool()) continue;
+      out.push_back("container " + std::string(api::string_at(c.get_object(), {"name"})) +
+                    ": privileged containers are sandboxed like the others");
+    }
+  }
+  const auto* volumes = api::array_at(pod, {"spec", "volumes"});
+  if (volumes == nullptr) return out;
+  for (const json::value& v : *volumes) {
+    if (!v.is_object()) continue;
+    const auto* empty_dir = api::object_at(v.get_object(), {"emptyDir"});
+    if (empty_dir == nullptr) continue;
+    const std::string name(api::string_at(v.get_object(), {"name"}));
+    if (empty_dir->contains("sizeLimit"))
+      out.push_back("volume " + name + ": the sizeLimit of an emptyDir is not enforced");
+    if (api::string_at(*empty_dir, {"medium"}) == "Memory") {
+      out.push_back("volume " + name + ": an emptyDir of medium Memory lies on the disk");
+    }
+  }
+  return out;
+}
+
 json::object pod_status(const api::Object& pod, const PodState& state, bool stopping, TimePoint now) {
   json::object out;
   if (const auto* old = api::object_at(pod, {"status"})) out = *old;
@@ -211,9 +245,11 @@ json::object pod_status(const api::Object& pod, const PodState& state, bool stop
     put(conditions, ready ? condition(type, true) : condition(type, false, why, which), now);
   }
   put(conditions, condition("PodScheduled", true), now);
-  if (!state.notes.empty()) {
+  auto notes = state.notes;
+  std::ranges::move(asked_and_not_given(pod), std::back_inserter(notes));
+  if (!notes.empty()) {
     std::string message;
-    for (const auto& note : state.notes) message += (message.empty() ? "" : "; ") + note;
+    for (const auto& note : notes) message += (message.empty() ? "" : "; ") + note;
     put(conditions, condition("sedna.io/AsAsked", false, "GivenDifferently", message), now);
   }
   if (!state.init.empty())
