@@ -9,6 +9,8 @@ venv=build/venv
 jobs=${SEDNA_JOBS:-$(nproc)}
 # One cache for all build trees: the wheel's is compiled by the same commands as the release preset's.
 export CCACHE_NOHASHDIR=1
+# What the cache's manual asks for where headers are precompiled (cmake/precompiled.cmake).
+export CCACHE_SLOPPINESS=pch_defines,time_macros
 
 say() { printf '==> %s\n' "$*" >&2; }
 

@@ -108,7 +108,8 @@ class Decoder {
     if (schema.format == "date-time" && !parse_time(t)) {
       const std::string layout =
           schema.name == "MicroTime" ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00";
-      return "parsing time " + quoted(t) + " as " + quoted(layout) + ": cannot parse " + quoted(t) + " as \"2006\"";
+      return "parsing time " + in_quotes(t) + " as " + in_quotes(layout) + ": cannot parse " + in_quotes(t) +
+             " as \"2006\"";
     }
     if (schema.format == "byte") {
       if (const auto bytes = base64_decode(t); !bytes) {
@@ -163,7 +164,7 @@ std::optional<std::string> decode_fault(const Kind& kind, const Object& object) 
   }
   if (!fault) return std::nullopt;
   std::string out(kind.kind);
-  out.append(" in version ").append(quoted(kind.version)).append(" cannot be handled as a ").append(kind.kind);
+  out.append(" in version ").append(in_quotes(kind.version)).append(" cannot be handled as a ").append(kind.kind);
   return out.append(": ").append(*fault);
 }
 

@@ -29,7 +29,7 @@ FieldError invalid(std::string field, std::string_view shown_value, std::string_
 }
 
 FieldError invalid_text(std::string field, std::string_view text, std::string_view detail) {
-  return invalid(std::move(field), quoted(text), detail);
+  return invalid(std::move(field), in_quotes(text), detail);
 }
 
 bool add_invalid(FieldErrors& errors, const std::string& field, std::string_view text,
@@ -43,10 +43,10 @@ FieldError type_invalid(std::string field, std::string_view shown_value, std::st
 }
 
 FieldError not_supported(std::string field, std::string_view text, std::span<const std::string_view> supported) {
-  std::string message = "Unsupported value: " + quoted(text) + ": supported values: ";
+  std::string message = "Unsupported value: " + in_quotes(text) + ": supported values: ";
   for (std::size_t i = 0; i < supported.size(); ++i) {
     if (i > 0) message.append(", ");
-    message.append(quoted(supported[i]));
+    message.append(in_quotes(supported[i]));
   }
   return {"FieldValueNotSupported", std::move(field), std::move(message)};
 }
@@ -65,7 +65,7 @@ FieldError too_long(std::string field, std::size_t max_length) {
           "Too long: may not be more than " + std::to_string(max_length) + " bytes"};
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   std::string out = "\"";
   for (const char *p = text.data(), *end = p + text.size(); p != end;) {
@@ -109,7 +109,7 @@ std::string quoted(std::string_view text) {
 std::string invalid_message(const Kind& kind, std::string_view name, std::span<const FieldError> errors) {
   std::string out(kind.kind);
   if (!kind.group.empty()) out.append(".").append(kind.group);
-  out.append(" ").append(quoted(name)).append(" is invalid");
+  out.append(" ").append(in_quotes(name)).append(" is invalid");
   if (errors.empty()) return out;
   out.append(": ");
   // As utilerrors.NewAggregate prints: each text once, brackets around more than one.

@@ -41,7 +41,7 @@ FieldError forbidden(std::string field, std::string_view detail);
 FieldError too_long(std::string field, std::size_t max_length);
 
 /// Go's %q of a text.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 /// The message of the Status: 'Dataset.sedna.io "x" is invalid: [spec.format: Required value, spec.url: Required
 /// value]'.

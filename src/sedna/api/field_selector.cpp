@@ -122,7 +122,7 @@ std::optional<std::string> FieldSelector::unsupported_for(const Kind& kind) cons
     }
     if (std::ranges::find(own, r.path) != own.end()) continue;
     if (own.empty() && kind.category != "sedna") {
-      return quoted(r.path) + R"( is not a known field selector: only "metadata.name", "metadata.namespace")";
+      return in_quotes(r.path) + R"( is not a known field selector: only "metadata.name", "metadata.namespace")";
     }
     return "field label not supported: " + r.path;
   }

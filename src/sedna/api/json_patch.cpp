@@ -66,7 +66,8 @@ json::value* locate(json::value& root, const Pointer& path, std::size_t count) {
 using Fault = std::optional<std::string>;
 
 Fault missing(std::string_view operation, std::string_view path) {
-  return std::string(operation) + " operation does not apply: doc is missing path: " + quoted(path) + ": missing value";
+  return std::string(operation) + " operation does not apply: doc is missing path: " + in_quotes(path) +
+         ": missing value";
 }
 
 Fault add(json::value& root, const Pointer& path, std::string_view shown, json::value v) {
@@ -87,7 +88,7 @@ Fault add(json::value& root, const Pointer& path, std::string_view shown, json::
     return std::nullopt;
   }
   const auto index = index_of(path.back());
-  if (!index || *index > list.size()) return "add operation does not apply: index out of bounds: " + quoted(shown);
+  if (!index || *index > list.size()) return "add operation does not apply: index out of bounds: " + in_quotes(shown);
   list.insert(list.begin() + static_cast<std::ptrdiff_t>(*index), std::move(v));
   return std::nullopt;
 }
@@ -143,7 +144,8 @@ Result<Operation> read_operation(const json::value& entry, const std::string& wh
   out.op = std::move(*op);
   out.path_text = std::move(*path);
   const auto bad_pointer = [&](const std::string& text, std::string_view name) {
-    return Error(ErrorCode::kInvalidArgument, "not a JSON pointer: " + quoted(text), where + "." + std::string(name));
+    return Error(ErrorCode::kInvalidArgument, "not a JSON pointer: " + in_quotes(text),
+                 where + "." + std::string(name));
   };
   auto pointer = parse_pointer(out.path_text);
   if (!pointer) return bad_pointer(out.path_text, "path");
@@ -176,7 +178,7 @@ Fault move_or_copy(json::value& root, const Operation& o, std::size_t& copied) {
     return add(root, o.path, o.path_text, json::value(*source));
   }
   const bool into_itself = o.path.size() > o.from.size() && std::equal(o.from.begin(), o.from.end(), o.path.begin());
-  if (into_itself) return "move operation does not apply: " + quoted(o.from_text) + " can't be moved into itself";
+  if (into_itself) return "move operation does not apply: " + in_quotes(o.from_text) + " can't be moved into itself";
   json::value v = *source;
   if (o.from.empty()) return std::nullopt;  // the whole onto the whole
   if (auto fault = remove(root, o.from, o.from_text)) return fault;

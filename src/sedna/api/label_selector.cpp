@@ -27,14 +27,14 @@ Error fault(std::string message) {
 /// The key and values of one requirement, checked as labels.NewRequirement does.
 std::optional<std::string> requirement_fault(const Requirement& r) {
   if (const auto f = qualified_name_faults(r.key); !f.empty()) {
-    return "<nil>: Invalid value: " + quoted(r.key) + ": " + join_faults(f);
+    return "<nil>: Invalid value: " + in_quotes(r.key) + ": " + join_faults(f);
   }
   for (const auto& v : r.values) {
     if (r.op == Operator::kGreater || r.op == Operator::kLess) {
       if (!integer(v))
-        return "values[0]: Invalid value: " + quoted(v) + ": for 'Gt', 'Lt' operators, the value must be an integer";
+        return "values[0]: Invalid value: " + in_quotes(v) + ": for 'Gt', 'Lt' operators, the value must be an integer";
     } else if (const auto f = label_value_faults(v); !f.empty()) {
-      return "values[0][" + r.key + "]: Invalid value: " + quoted(v) + ": " + join_faults(f);
+      return "values[0][" + r.key + "]: Invalid value: " + in_quotes(v) + ": " + join_faults(f);
     }
   }
   return std::nullopt;
@@ -212,7 +212,8 @@ Result<Requirement> read_expression(const json::value& entry, const std::string&
   r.key = std::move(*key);
   const auto op = expression_operator(*word);
   if (!op)
-    return Error(ErrorCode::kInvalidArgument, "not a valid selector operator: " + quoted(*word), where + ".operator");
+    return Error(ErrorCode::kInvalidArgument, "not a valid selector operator: " + in_quotes(*word),
+                 where + ".operator");
   r.op = *op;
   if (const auto* values = (*object)->if_contains("values"); values != nullptr && values->is_array()) {
     for (const auto& v : values->get_array()) {

@@ -11,7 +11,7 @@ namespace sedna::api {
 namespace {
 
 std::string unknown_text(const FieldPath& path) {
-  return "unknown field " + quoted(path.text());
+  return "unknown field " + in_quotes(path.text());
 }
 
 void prune(json::value& v, const Schema& schema, const FieldPath& path, std::vector<std::string>& unknown) {
@@ -147,7 +147,7 @@ void prune_and_default(const Kind& kind, Object& object, std::vector<std::string
 
 std::string strict_message(const Kind& kind, const std::vector<std::string>& unknown) {
   std::string out(kind.kind);
-  out.append(" in version ").append(quoted(kind.version)).append(" cannot be handled as a ").append(kind.kind);
+  out.append(" in version ").append(in_quotes(kind.version)).append(" cannot be handled as a ").append(kind.kind);
   out.append(": strict decoding error: ");
   for (std::size_t i = 0; i < unknown.size(); ++i) {
     if (i > 0) out.append(", ");

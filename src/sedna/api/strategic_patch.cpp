@@ -160,7 +160,7 @@ void retain_keys(json::object& target, const json::object& patch) {
   };
   for (const auto& member : patch) {
     if (!member.key().starts_with("$") && !member.value().is_null() && !listed(member.key())) {
-      throw Fault{"patch contains " + quoted(member.key()) + ", which is not in its $retainKeys"};
+      throw Fault{"patch contains " + in_quotes(member.key()) + ", which is not in its $retainKeys"};
     }
   }
   std::vector<std::string> gone;
@@ -191,7 +191,7 @@ void list_directives(json::object& target, const json::object& patch, const Sche
       if (patch.contains(list) || !merges(s) || have == nullptr || !have->is_array()) continue;
       *have = merge_list(have->get_array(), {}, *s, list_directive(patch, kOrder, list));
     } else if (name.starts_with("$") && name != "$patch" && name != "$retainKeys") {
-      throw Fault{"unknown directive " + quoted(name)};
+      throw Fault{"unknown directive " + in_quotes(name)};
     }
   }
 }

@@ -22,7 +22,7 @@ void check_ports(const json::object& c, const std::string& path, bool host_netwo
     if (const auto name = text_in(port, "name"); !name.empty()) {
       if (!add_invalid(errors, here + ".name", name, port_name_faults(name)) &&
           std::ranges::find(names, name) != names.end()) {
-        errors.push_back(duplicate(here + ".name", quoted(name)));
+        errors.push_back(duplicate(here + ".name", in_quotes(name)));
       }
       names.push_back(name);
     }
@@ -112,7 +112,7 @@ void check_mounts(const json::object& c, const std::string& path, const std::vec
       errors.push_back(required(here + ".name"));
     }
     if (std::ranges::find(volumes, name) == volumes.end()) {
-      errors.push_back({"FieldValueNotFound", here + ".name", "Not found: " + quoted(name)});
+      errors.push_back({"FieldValueNotFound", here + ".name", "Not found: " + in_quotes(name)});
     }
     if (point.empty()) errors.push_back(required(here + ".mountPath"));
     if (std::ranges::find(points, point) != points.end()) {
@@ -230,7 +230,7 @@ void validate_containers(const json::object& spec, std::string_view list, const 
       errors.push_back(required(here + ".name"));
     } else if (!add_invalid(errors, here + ".name", name, dns1123_label_faults(name)) &&
                std::ranges::find(names, name) != names.end()) {
-      errors.push_back(duplicate(here + ".name", quoted(name)));
+      errors.push_back(duplicate(here + ".name", in_quotes(name)));
     }
     names.push_back(name);
     const auto image = text_in(c, "image");

@@ -88,7 +88,7 @@ std::vector<std::string_view> check_volumes(const json::object& spec, const std:
       errors.push_back(required(here + ".name"));
     } else if (!add_invalid(errors, here + ".name", name, dns1123_label_faults(name)) &&
                std::ranges::find(names, name) != names.end()) {
-      errors.push_back(duplicate(here + ".name", quoted(name)));
+      errors.push_back(duplicate(here + ".name", in_quotes(name)));
     }
     if (errors.size() == before) names.push_back(name);  // mounts of a faulty volume are not found
   });

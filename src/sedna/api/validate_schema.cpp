@@ -82,7 +82,8 @@ void check_text(const json::value& v, const Schema& schema, const FieldPath& at,
   const std::string_view text = v.get_string();
   if (schema.format == "date-time" && !parse_time(text)) {
     const std::string path = at.text();
-    errors.push_back(type_invalid(path, quoted(text), path + " in body must be of type date-time: " + quoted(text)));
+    errors.push_back(
+        type_invalid(path, in_quotes(text), path + " in body must be of type date-time: " + in_quotes(text)));
   }
   if (!schema.enumeration.empty() && std::ranges::find(schema.enumeration, text) == schema.enumeration.end()) {
     std::vector<std::string_view> words(schema.enumeration.begin(), schema.enumeration.end());
@@ -105,13 +106,14 @@ void check_object(const json::object& o, const Schema& schema, const FieldPath& 
     }
   }
   for (const auto& rule : schema.rules) {
-    if (rule.holds != nullptr && !rule.holds(o)) errors.push_back(invalid(at.text(), quoted("object"), rule.message));
+    if (rule.holds != nullptr && !rule.holds(o))
+      errors.push_back(invalid(at.text(), in_quotes("object"), rule.message));
   }
 }
 
 void walk(const json::value& v, const Schema& schema, const FieldPath& at, FieldErrors& errors) {
   if (!has_type(v, schema.type)) {
-    const std::string found = quoted(openapi_type(v)), path = at.text();
+    const std::string found = in_quotes(openapi_type(v)), path = at.text();
     std::string detail = path + " in body must be of type ";
     detail.append(wanted_word(schema.type)).append(": ").append(found);
     errors.push_back(type_invalid(path, found, detail));

@@ -52,7 +52,7 @@ void check_service_ports(const json::object& spec, bool optional, FieldErrors& e
       if (count > 1) errors.push_back(required(here + ".name"));
     } else if (!add_invalid(errors, here + ".name", name, dns1123_label_faults(name)) &&
                std::ranges::find(names, name) != names.end()) {
-      errors.push_back(duplicate(here + ".name", quoted(name)));
+      errors.push_back(duplicate(here + ".name", in_quotes(name)));
     }
     if (!name.empty()) names.push_back(name);
     const auto number = int_in(port, "port").value_or(0);

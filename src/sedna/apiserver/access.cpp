@@ -80,10 +80,10 @@ bool role_allows(std::string_view role, const RequestInfo& info) {
 
 store::Status refusal(const identity::Principal& who, const RequestInfo& info, std::string_view why = {}) {
   std::string message =
-      "User " + api::quoted(who.name) + " cannot " + std::string(verb_name(info.verb)) + " resource " +
-      api::quoted(std::string(info.kind->plural) + (info.subresource.empty() ? "" : "/" + info.subresource)) +
-      " in API group " + api::quoted(info.kind->group);
-  message += info.ns.empty() ? " at the cluster scope" : " in the namespace " + api::quoted(info.ns);
+      "User " + api::in_quotes(who.name) + " cannot " + std::string(verb_name(info.verb)) + " resource " +
+      api::in_quotes(std::string(info.kind->plural) + (info.subresource.empty() ? "" : "/" + info.subresource)) +
+      " in API group " + api::in_quotes(info.kind->group);
+  message += info.ns.empty() ? " at the cluster scope" : " in the namespace " + api::in_quotes(info.ns);
   if (!why.empty()) message += ": " + std::string(why);
   return store::statuses::forbidden(*info.kind, info.name, message);
 }
@@ -148,17 +148,17 @@ std::optional<store::Status> check_access(const identity::Principal& who, const 
   if (!only_node || !who.has_role(kRoleNode)) return std::nullopt;
   const std::string_view node = node_of(who);
   if ((info.kind == &kinds::kSecret || info.kind == &kinds::kConfigMap) && !needed_by_node(node, info, engine)) {
-    return refusal(who, info, "no relationship found between node " + api::quoted(node) + " and this object");
+    return refusal(who, info, "no relationship found between node " + api::in_quotes(node) + " and this object");
   }
   const bool writes = (kWrite & bit(info.verb)) != 0;
   const bool of_node = info.kind == &kinds::kNode || info.kind == &kinds::kLease;
   if (writes && of_node && !info.name.empty() && info.name != node) {
-    return refusal(who, info, "node " + api::quoted(node) + " may change its own only");
+    return refusal(who, info, "node " + api::in_quotes(node) + " may change its own only");
   }
   if (writes && info.kind == &kinds::kPod) {
     const auto pod = engine.get(kinds::kPod, info.ns, info.name);
     if (pod && (*pod)->field("spec.nodeName") != node) {
-      return refusal(who, info, "the Pod does not run on node " + api::quoted(node));
+      return refusal(who, info, "the Pod does not run on node " + api::in_quotes(node));
     }
   }
   return std::nullopt;
@@ -173,7 +173,7 @@ std::optional<store::Status> check_node_write(const identity::Principal& who, co
   if (!only_node || !of_node || info.verb != Verb::kCreate || api::name_of(object) == node_of(who)) {
     return std::nullopt;
   }
-  return refusal(who, info, "node " + api::quoted(node_of(who)) + " may make its own only");
+  return refusal(who, info, "node " + api::in_quotes(node_of(who)) + " may make its own only");
 }
 
 }  // namespace sedna::apiserver

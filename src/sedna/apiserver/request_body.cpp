@@ -98,7 +98,7 @@ Outcome<api::Object> parse_object(const Kind& kind, const serve::Request& reques
   if (validation == store::FieldValidation::kStrict) {
     // Of a body in another format there are none to be found.
     std::vector<std::string> duplicates = json::duplicate_members(request.body.text());
-    for (std::string& path : duplicates) path = "duplicate field " + api::quoted(path);
+    for (std::string& path : duplicates) path = "duplicate field " + api::in_quotes(path);
     if (!duplicates.empty()) return statuses::bad_request(api::strict_message(kind, duplicates));
   }
   api::Object object = std::move(value->get_object());

@@ -170,7 +170,8 @@ TEST_F(LoopsTest, ALostNodeLosesItsEndpointsThenItsPods) {
   EXPECT_TRUE(eventually(kinds::kNode, [&] {
     renew("cloud0");  // as its agent goes on doing
     if (api::string_at(*condition(node(), "Ready"), {"status"}) != "True") set_node_ready("cloud0");
-    const auto* taints = api::array_at(node(), {"spec", "taints"});
+    const api::Object now = node();
+    const auto* taints = api::array_at(now, {"spec", "taints"});
     return taints == nullptr || taints->empty();
   }));
 }

@@ -28,11 +28,11 @@ std::string resource_name(const Kind& kind) {
 }
 
 Status not_found(const Kind& kind, std::string_view name) {
-  return about(kind, name, 404, "NotFound", resource_name(kind) + " " + api::quoted(name) + " not found");
+  return about(kind, name, 404, "NotFound", resource_name(kind) + " " + api::in_quotes(name) + " not found");
 }
 
 Status already_exists(const Kind& kind, std::string_view name) {
-  return about(kind, name, 409, "AlreadyExists", resource_name(kind) + " " + api::quoted(name) + " already exists");
+  return about(kind, name, 409, "AlreadyExists", resource_name(kind) + " " + api::in_quotes(name) + " already exists");
 }
 
 Status conflict(const Kind& kind, std::string_view name) {
@@ -43,7 +43,7 @@ Status conflict(const Kind& kind, std::string_view name) {
 Status conflict(const Kind& kind, std::string_view name, std::string_view why) {
   return about(
       kind, name, 409, "Conflict",
-      "Operation cannot be fulfilled on " + resource_name(kind) + " " + api::quoted(name) + ": " + std::string(why));
+      "Operation cannot be fulfilled on " + resource_name(kind) + " " + api::in_quotes(name) + ": " + std::string(why));
 }
 
 Status invalid(const Kind& kind, std::string_view name, const api::FieldErrors& errors) {
@@ -58,7 +58,7 @@ Status bad_request(std::string message) {
 }
 
 Status forbidden(const Kind& kind, std::string_view name, std::string_view why) {
-  const std::string subject = resource_name(kind) + (name.empty() ? "" : " " + api::quoted(name));
+  const std::string subject = resource_name(kind) + (name.empty() ? "" : " " + api::in_quotes(name));
   return about(kind, name, 403, "Forbidden", subject + " is forbidden: " + std::string(why));
 }
 
@@ -94,7 +94,7 @@ Status too_large(std::string_view what) {
 
 Status method_not_supported(const Kind& kind, std::string_view action) {
   return about(kind, {}, 405, "MethodNotAllowed",
-               std::string(action) + " is not supported on resources of kind " + api::quoted(resource_name(kind)));
+               std::string(action) + " is not supported on resources of kind " + api::in_quotes(resource_name(kind)));
 }
 
 Status not_here(std::string message) {

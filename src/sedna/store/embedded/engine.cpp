@@ -202,7 +202,7 @@ Engine::Change Engine::replacement(const Kind& kind, Object sent) {
       }
     } else if (version.find_first_not_of("0123456789") != std::string_view::npos) {
       Status status;
-      status.message = "strconv.ParseUint: parsing " + api::quoted(version) + ": invalid syntax";
+      status.message = "strconv.ParseUint: parsing " + api::in_quotes(version) + ": invalid syntax";
       return status;
     } else if (version != api::resource_version_of(current)) {
       return statuses::conflict(kind, name);

@@ -66,7 +66,7 @@ std::optional<Status> refuse_new_finalizers(const Kind& kind, const Object& old,
   if (extra.empty()) return std::nullopt;
   std::sort(extra.begin(), extra.end());
   std::string list;
-  for (const std::string& name : extra) list += (list.empty() ? "" : ", ") + api::quoted(name);
+  for (const std::string& name : extra) list += (list.empty() ? "" : ", ") + api::in_quotes(name);
   const auto error = api::forbidden("metadata.finalizers",
                                     "no new finalizers can be added if the object is being deleted, found new "
                                     "finalizers []string{" +
