@@ -2,6 +2,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 
 #include "sedna/base/log.hpp"
 #include "sedna/base/metrics.hpp"
+#include "sedna/control/leader.hpp"
 #include "sedna/gm/config.hpp"
 #include "sedna/gm/manager.hpp"
 #include "sedna/serve/server.hpp"
@@ -107,6 +109,10 @@ int run(const Flags& flags) {
   client_options.user_agent = "sedna-gm/0.1.0";
   client_options.max_idle_connections = static_cast<std::size_t>(flags.workers) + 8;
   store::KubeClient client(kube, client_options);
+  // A server that hangs must not keep GM leading longer than its Lease says.
+  client_options.timeout = control::kLeaseTimeout;
+  client_options.max_idle_connections = 1;
+  store::KubeClient lease_client(kube, client_options);
 
   metrics::Registry registry;
   gm::ManagerOptions options;
@@ -130,7 +136,8 @@ int run(const Flags& flags) {
                                                              : "default";
   options.identity = !flags.identity.empty() ? flags.identity : identity.name();
   const pthread_t main_thread = pthread_self();
-  bool lost = false;
+  std::atomic<bool> lost{false};
+  options.lease_server = &lease_client;
   options.on_lost = [&lost, main_thread] {
     lost = true;
     pthread_kill(main_thread, SIGTERM);
@@ -168,23 +175,30 @@ int run(const Flags& flags) {
       signal = sigwaitinfo(&stop_signals, nullptr);
     } else {
       signal = sigtimedwait(&stop_signals, nullptr, &turn);
+      if (const std::string why = manager.failure(); !why.empty()) throw Error(ErrorCode::kUnavailable, why);
       if (!manager.problem().empty() && manager.problem() != "waiting for the API server") {
         server.set_ready(false, manager.problem());
       }
     }
   }
   server.set_ready(false, "ending");
+  if (lost) {
+    // Another may lead from now on: nothing that is under way may go on, however long the server takes to answer it.
+    std::fprintf(stderr, "sedna-gm: no longer leading; ends, so that it can be started again\n");
+    std::_Exit(kFailure);
+  }
   // The Lease is given back, if the API server is there; if it is not, nothing waits for it.
   std::promise<void> ended;
-  std::thread hurry([&client, done = ended.get_future()] {
+  std::thread hurry([&client, &lease_client, done = ended.get_future()] {
     static_cast<void>(done.wait_for(std::chrono::seconds(4)));
     client.shutdown();
+    lease_client.shutdown();
   });
   manager.stop();
   ended.set_value();
   hurry.join();
   server.drain();
-  return lost ? kFailure : kOk;
+  return kOk;
 }
 
 }  // namespace

@@ -60,6 +60,10 @@ ReconcileResult DeploymentLoop::reconcile(const std::string& key) {
       return ReconcileResult::failed(patched.status().message);
     }
     caches_.of(api::kinds::kDeployment).remember(*patched);
+    // Annotations raise the generation; when nothing else did, the plan is that of the new one.
+    if (api::generation_of(*patched) == api::generation_of(*cached) + 1) {
+      plan.status["observedGeneration"] = api::generation_of(*patched);
+    }
     deployment = std::move(*patched);
   }
   // The status tells of the Pods as they are now, after our own steps.

@@ -1,5 +1,6 @@
 #include "sedna/control/leader.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "sedna/base/log.hpp"
@@ -52,8 +53,17 @@ bool LeaderElector::write(api::Object lease, bool create) {
   return true;
 }
 
+bool LeaderElector::overdue() const {
+  return leading_ && options_.clock->now() - renewed_ >= options_.renew;
+}
+
+SteadyClock::duration LeaderElector::pause() const {
+  if (!leading_) return options_.interval;
+  const auto left = renewed_ + options_.renew - options_.clock->now();
+  return std::clamp<SteadyClock::duration>(left, SteadyClock::duration::zero(), options_.interval);
+}
+
 bool LeaderElector::try_hold() {
-  const auto now = options_.clock->now();
   const std::string wall = format_micro_time(options_.clock->wall());
   auto found = server_.get(api::kinds::kLease, options_.ns, options_.name);
   if (!found && !found.status().is_not_found()) {
@@ -70,6 +80,9 @@ bool LeaderElector::try_hold() {
     spec["leaseTransitions"] = 0;
     return write(std::move(lease), true);
   }
+  // The answer took too long: what was read is old, and a write would only prolong the doubt.
+  if (overdue()) return false;
+  const auto now = options_.clock->now();
   api::Object lease = std::move(*found);
   const std::string holder(api::string_at(lease, {"spec", "holderIdentity"}));
   {
@@ -95,8 +108,10 @@ bool LeaderElector::try_hold() {
 }
 
 void LeaderElector::step() {
+  // What the Lease says counts from when it was asked for, not from when the answer came.
+  const auto asked = options_.clock->now();
   if (try_hold()) {
-    renewed_ = options_.clock->now();
+    renewed_ = asked;
     {
       const std::lock_guard lock(mutex_);
       holder_ = options_.identity;
@@ -110,7 +125,7 @@ void LeaderElector::step() {
   if (!leading_) return;
   // Somebody else holds it, or we could not renew for so long that somebody soon may.
   const bool taken = !holder().empty() && holder() != options_.identity;
-  if (!taken && options_.clock->now() - renewed_ < options_.renew) return;
+  if (!taken && !overdue()) return;
   leading_ = false;
   log::error("no longer leading", {{"lease", options_.name}, {"holder", holder()}});
   if (on_lost_) on_lost_();
@@ -121,7 +136,7 @@ void LeaderElector::start() {
     for (;;) {
       step();
       std::unique_lock lock(mutex_);
-      if (wake_.wait_for(lock, options_.interval, [this] { return stopping_; })) return;
+      if (wake_.wait_for(lock, pause(), [this] { return stopping_; })) return;
     }
   });
 }

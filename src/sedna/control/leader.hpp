@@ -14,6 +14,9 @@
 
 namespace sedna::control {
 
+/// How long a request about a Lease may take with the options' defaults; for the client that is given to LeaderElector.
+constexpr std::chrono::seconds kLeaseTimeout(4);
+
 struct LeaderOptions {
   LeaderOptions() {}
   std::string ns = "default";
@@ -25,8 +28,10 @@ struct LeaderOptions {
   const Clock* clock = &Clock::real();
 };
 
-/// Time is measured by the own clock only: another holder's lease is over when we have not seen it renewed for its
-/// duration, whatever its clock says.
+/// A renewal may take as long as the server's client waits for an answer: `renew` and that together must be shorter
+/// than `lease`, so that whoever cannot renew has given up before another takes over, also when the server hangs (see
+/// kLeaseTimeout). Time is measured by the own clock only: another holder's lease is over when we have not seen it
+/// renewed for its duration, whatever its clock says.
 class LeaderElector {
  public:
   LeaderElector(store::ApiServer& server, LeaderOptions options);
@@ -51,6 +56,9 @@ class LeaderElector {
  private:
   bool try_hold();
   bool write(api::Object lease, bool create);
+  /// For so long not renewed that another soon may lead.
+  bool overdue() const;
+  SteadyClock::duration pause() const;
   void release();
 
   store::ApiServer& server_;

@@ -68,6 +68,39 @@ TEST_F(Leader, WhoCannotRenewGivesUpBeforeAnotherMayTakeOver) {
   EXPECT_EQ(lost, 1);
 }
 
+TEST_F(Leader, AServerThatAnswersLateDoesNotProlongTheLease) {
+  LeaderElector a(faulty_, options("a"));
+  int lost = 0;
+  a.on_lost([&] { ++lost; });
+  a.step();
+  const auto before = server_.get(api::kinds::kLease, "default", "sedna-gm").value();
+  faulty_.on_call = [this](std::string_view, const api::Kind&) -> std::optional<store::Status> {
+    clock_.advance(4s);
+    return std::nullopt;
+  };
+  clock_.advance(7s);
+  a.step();
+  EXPECT_EQ(lost, 1) << "the answer is 11 s late: nothing may be written any more";
+  EXPECT_EQ(api::resource_version_of(server_.get(api::kinds::kLease, "default", "sedna-gm").value()),
+            api::resource_version_of(before));
+}
+
+TEST_F(Leader, TheLeaseCountsFromWhenItWasAskedFor) {
+  LeaderElector a(faulty_, options("a"));
+  a.step();
+  faulty_.on_call = [this](std::string_view, const api::Kind&) -> std::optional<store::Status> {
+    clock_.advance(3s);
+    return std::nullopt;
+  };
+  clock_.advance(2s);
+  a.step();  // asked at 2 s, answered at 8 s
+  EXPECT_TRUE(a.is_leader());
+  faulty_.on_call = [](std::string_view, const api::Kind&) { return FaultyServer::unavailable(); };
+  clock_.advance(4s);
+  a.step();
+  EXPECT_FALSE(a.is_leader());
+}
+
 TEST_F(Leader, TheSameIdentityComesBackAtOnce) {
   {
     LeaderElector killed(faulty_, options("a"));

@@ -64,6 +64,7 @@ struct JointInferenceController::Children {
   Side cloud, edge;
   Side& of(Role role) { return role == Role::kCloud ? cloud : edge; }
   Side& other(Role role) { return role == Role::kCloud ? edge : cloud; }
+  bool made = false;  ///< at least one, in this pass
 };
 
 JointInferenceController::JointInferenceController(store::ApiServer& server, JointInferenceInformers informers,
@@ -187,6 +188,7 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::ensu
     case Children::Need::kBlocked:
       return std::nullopt;
     case Children::Need::kCreate:
+      children.made = true;
       return make(informers_.deployments, service,
                   plan_deployment(service, role, side.model, options_, std::nullopt, side.additions));
     case Children::Need::kRollOut:
@@ -319,6 +321,9 @@ control::ReconcileResult JointInferenceController::reconcile(const std::string& 
     if (e.code() != ErrorCode::kInvalidArgument) throw;
     obstacle = Obstacle{"InvalidSpec", e.what(), true};
   }
+  // What can run comes before what is said about it: where many services arrive at once, all have their workers before
+  // the first has its status.
+  if (children.made && !obstacle) return control::ReconcileResult::after(SteadyClock::duration::zero());
   std::vector<WorkerHealth> health;
   const auto pods = informers_.pods.cache().by_index("service", api::uid_of(*service));
   const std::string type_label = worker_type_label(api::kinds::kJointInferenceService);

@@ -86,16 +86,19 @@ struct Manager::Impl {
       lease.ns = options.lease_namespace;
       lease.name = options.lease_name;
       lease.identity = options.identity;
-      elector = std::make_unique<control::LeaderElector>(server, lease);
-      // On a thread of its own: the Lease has to be renewed meanwhile.
-      elector->on_started([this] {
-        const std::lock_guard lock(mutex);
-        if (!stopping && !worker.joinable()) worker = std::thread([this] { work(); });
-      });
+      elector = std::make_unique<control::LeaderElector>(
+          options.lease_server != nullptr ? *options.lease_server : server, lease);
+      elector->on_started([this] { begin(); });
       elector->on_lost([this] {
         if (options.on_lost) options.on_lost();
       });
     }
+  }
+
+  /// On a thread of its own: the Lease has to be renewed meanwhile, and whoever starts it may be told to end.
+  void begin() {
+    const std::lock_guard lock(mutex);
+    if (!stopping && !worker.joinable()) worker = std::thread([this] { work(); });
   }
 
   bool is_connected(const std::string& node) {
@@ -253,7 +256,7 @@ void Manager::start() {
   if (impl_->elector) {
     impl_->elector->start();
   } else {
-    impl_->work();
+    impl_->begin();
   }
 }
 
@@ -288,6 +291,11 @@ bool Manager::wait_ready(Deadline deadline) {
 bool Manager::leading() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->up;
+}
+
+std::string Manager::failure() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->failure;
 }
 
 std::string Manager::problem() const {

@@ -23,6 +23,8 @@ struct ManagerOptions {
   std::string lease_namespace = "default";
   std::string lease_name = "sedna-gm";
   std::string identity;  ///< of this process in the Lease
+  /// Asked about the Lease, when not the server itself: a client that waits no longer than control::kLeaseTimeout.
+  store::ApiServer* lease_server = nullptr;
   /// Where this process is a Pod itself: the leading one labels itself, so that a Service can select it.
   std::string pod_namespace, pod_name;
   /// Leadership was lost: the process should end, because what it holds in memory is another's business now.
@@ -44,6 +46,8 @@ class Manager {
   bool ready() const;
   bool wait_ready(Deadline deadline);
   bool leading() const;
+  /// Why it cannot work whatever it waits for ("" otherwise): the process should end, and another try.
+  std::string failure() const;
   /// What is wrong, "" while all is well; one line, for /readyz and status.
   std::string problem() const;
   /// Of the link, once it is leading.

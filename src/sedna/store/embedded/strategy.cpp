@@ -52,6 +52,16 @@ bool desired_state_differs(const Object& a, const Object& b) {
   return !covers(a, b) || !covers(b, a);
 }
 
+/// What a controller has to look at again. Of a Deployment Kubernetes counts the annotations, too.
+bool generation_rises(const Kind& kind, const Object& old, const Object& next) {
+  if (desired_state_differs(old, next)) return true;
+  if (&kind != &kinds::kDeployment) return false;
+  static const json::object kNone;
+  const json::object* before = api::object_at(old, {"metadata", "annotations"});
+  const json::object* after = api::object_at(next, {"metadata", "annotations"});
+  return (before == nullptr ? kNone : *before) != (after == nullptr ? kNone : *after);
+}
+
 std::optional<Status> refuse_new_finalizers(const Kind& kind, const Object& old, const Object& next) {
   if (!api::is_deleting(old)) return std::nullopt;
   const json::array* before = api::array_at(old, {"metadata", "finalizers"});
@@ -138,7 +148,7 @@ std::optional<Status> prepare_update(const Kind& kind, Part part, const Object& 
   if (kind.has_status) keep(next, old, "status");
   if (auto refused = refuse_new_finalizers(kind, old, next)) return refused;
   keep_fixed_fields(kind, old, next);
-  if (kind.has_generation && desired_state_differs(old, next)) raise_generation(next);
+  if (kind.has_generation && generation_rises(kind, old, next)) raise_generation(next);
   return std::nullopt;
 }
 
