@@ -41,7 +41,141 @@ const StructInfo<Transmitter>& struct_info() {
   static const Schema* const empty = new_schema(Schema::Type::kObject);
   static const auto info = StructInfo<T>("Transmitter", "How models travel; WebSocket when nothing is said.")
                                .field("ws", &T::ws, "Over WebSocket.", with_schema(empty, false))
-                               .field("s3", &T::s3, "Through an object store.");
+                               .field("s3", &T::s3, "Through an object store.")
+                               .field("http", &T::http,
+                                      "As safetensors over HTTP: smaller, resumable; taken by itself where the "
+                                      "algorithm or the compression needs it.",
+                                      {.additive = true, .schema = empty});
+  return info;
+}
+
+namespace {
+
+FieldOptions additive_from(double minimum) {
+  return {.additive = true, .minimum = minimum};
+}
+
+FieldOptions one_of(std::vector<std::string> words) {
+  Schema* text = new_schema(Schema::Type::kString);
+  text->enumeration = std::move(words);
+  return {.additive = true, .schema = text};
+}
+
+bool has(const json::object& o, std::string_view name) {
+  const json::value* v = o.if_contains(name);
+  return v != nullptr && !v->is_null();
+}
+
+/// A softer deadline closes a round earlier, or it closes nothing.
+bool deadlines_in_order(const json::object& self) {
+  const json::value *soft = self.if_contains("softDeadlineSeconds"), *hard = self.if_contains("deadlineSeconds");
+  if (soft == nullptr || hard == nullptr || !soft->is_number() || !hard->is_number()) return true;
+  return soft->to_number<double>() <= hard->to_number<double>();
+}
+
+bool noise_has_a_bound(const json::object& self) {
+  if (!has(self, "privacy")) return true;
+  const json::value* robust = self.if_contains("robust");
+  return robust != nullptr && robust->is_object() && has(robust->get_object(), "clip");
+}
+
+bool stop_names_a_metric(const json::object& self) {
+  return (!has(self, "target") && !has(self, "patience")) || has(self, "metric");
+}
+
+}  // namespace
+
+template <>
+const StructInfo<FederatedRule>& struct_info() {
+  using T = FederatedRule;
+  static const auto info = StructInfo<T>("FederatedRule", "Something that the aggregator knows by name.")
+                               .field("name", &T::name, "Its name.", kRequired)
+                               .field("parameters", &T::parameters, "Its parameters; each has a default.");
+  return info;
+}
+
+template <>
+const StructInfo<FederatedStop>& struct_info() {
+  using T = FederatedStop;
+  static const auto info =
+      StructInfo<T>("FederatedStop", "When the job ends before its last round.")
+          .field("metric", &T::metric, "What the workers report: accuracy; with a minus before it, smaller is better.")
+          .field("target", &T::target, "The value that ends the job.")
+          .field("patience", &T::patience, "Rounds without a better value that end the job.", {.minimum = 1})
+          .field("seconds", &T::seconds, "A round that closes later than this after the start is the last.",
+                 {.minimum = 1})
+          .rule({"!(has(self.target) || has(self.patience)) || has(self.metric)",
+                 "target and patience need the metric that they look at", stop_names_a_metric});
+  return info;
+}
+
+template <>
+const StructInfo<FederatedRound>& struct_info() {
+  using T = FederatedRound;
+  static const auto info =
+      StructInfo<T>("FederatedRound", "When a round closes.")
+          .field("participants", &T::participants,
+                 "Updates that close a round: the first ones that arrive; all training workers when nothing is said.",
+                 {.minimum = 1})
+          .field("quorum", &T::quorum, "Updates that are enough past the soft deadline; 1 when nothing is said.",
+                 {.minimum = 1})
+          .field("softDeadlineSeconds", &T::soft_deadline_seconds,
+                 "Counted from a round's first update; past it a quorum closes the round.", {.minimum = 1})
+          .field("deadlineSeconds", &T::deadline_seconds,
+                 "Counted from a round's first update; past it the round closes with what there is; 3600 when nothing "
+                 "is said.",
+                 {.minimum = 1})
+          .field("minUpdates", &T::min_updates, "With fewer at the deadline the round begins again.", {.minimum = 1})
+          .field("maxStrikes", &T::max_strikes,
+                 "Refused updates after which a worker is not heard any more; 0: any number; 10 when nothing is said.",
+                 {.minimum = 0})
+          .field("idleSeconds", &T::idle_seconds,
+                 "Without any event for so long the aggregator gives up and is started again; 86400 when nothing is "
+                 "said.",
+                 {.minimum = 1})
+          .rule({"!has(self.softDeadlineSeconds) || !has(self.deadlineSeconds) || self.softDeadlineSeconds <= "
+                 "self.deadlineSeconds",
+                 "softDeadlineSeconds must not be later than deadlineSeconds", deadlines_in_order});
+  return info;
+}
+
+template <>
+const StructInfo<FederatedRobust>& struct_info() {
+  using T = FederatedRobust;
+  static const auto info =
+      StructInfo<T>("FederatedRobust", "Against hostile and broken workers.")
+          .field("rule", &T::rule,
+                 "Instead of the mean: Median, TrimmedMean, Krum, MultiKrum, Bulyan, "
+                 "GeometricMedian, FLTrust.")
+          .field("clip", &T::clip,
+                 "How far one update may move the model: a number as text, or median (of past rounds).")
+          .field("bucket", &T::bucket, "So many updates are averaged before the rule sees them.", {.minimum = 1});
+  return info;
+}
+
+template <>
+const StructInfo<FederatedPrivacy>& struct_info() {
+  using T = FederatedPrivacy;
+  static const auto info =
+      StructInfo<T>("FederatedPrivacy", "Differential privacy of the workers.")
+          .field("noiseMultiplier", &T::noise_multiplier, "Noise as a multiple of robust.clip.",
+                 {.required = true, .minimum = 0})
+          .field("delta", &T::delta, "Of the guarantee; 1e-5 when nothing is said.", {.minimum = 0});
+  return info;
+}
+
+template <>
+const StructInfo<FederatedDurability>& struct_info() {
+  using T = FederatedDurability;
+  static const auto info =
+      StructInfo<T>("FederatedDurability", "What survives the end of the aggregator.")
+          .field("mode", &T::mode,
+                 "round: rounds, workers send the open round's updates again; update: those too; none; round when "
+                 "nothing is said.",
+                 one_of({"none", "round", "update"}))
+          .field("path", &T::path,
+                 "A folder of the aggregator's node, best on storage that other nodes see too; "
+                 "/var/lib/sedna/federated when nothing is said.");
   return info;
 }
 
@@ -53,7 +187,24 @@ const StructInfo<FederatedLearningJobSpec>& struct_info() {
           .field("aggregationWorker", &T::aggregation_worker, "The worker that makes one model of many.", kRequired)
           .field("trainingWorkers", &T::training_workers, "One entry a participant.", kRequired)
           .field("pretrainedModel", &T::pretrained_model, "The Model that training starts from.")
-          .field("transmitter", &T::transmitter, "How models travel.");
+          .field("transmitter", &T::transmitter, "How models travel.")
+          .field("rounds", &T::rounds, "Rounds of the job; what the aggregator's script says when nothing is said.",
+                 additive_from(1))
+          .field("stop", &T::stop, "When the job ends earlier.", kAdditive)
+          .field("round", &T::round, "When a round closes.", kAdditive)
+          .field("algorithm", &T::algorithm,
+                 "FedAvg, FedProx, FedAvgM, FedAdam, FedYogi, FedAdagrad, SCAFFOLD, FedNova, FedDyn; what the "
+                 "aggregator's script says when nothing is said.",
+                 kAdditive)
+          .field("robust", &T::robust, "Against hostile and broken workers.", kAdditive)
+          .field("compression", &T::compression, "How updates are coded: bf16, fp16, int8, int4, topk, sign.",
+                 kAdditive)
+          .field("privacy", &T::privacy, "Differential privacy of the workers; needs robust.clip.", kAdditive)
+          .field("durability", &T::durability, "What survives the end of the aggregator.", kAdditive)
+          .field("strict", &T::strict, "The mean in integers: the same bits for any order of arrival.", kAdditive)
+          .field("seed", &T::seed, "Of everything that is drawn.", additive_from(0))
+          .rule({"!has(self.privacy) || (has(self.robust) && has(self.robust.clip))",
+                 "privacy needs robust.clip, the bound that its noise is a multiple of", noise_has_a_bound});
   return info;
 }
 
@@ -72,6 +223,53 @@ const StructInfo<FederatedCondition>& struct_info() {
 }
 
 template <>
+const StructInfo<FederatedProgress>& struct_info() {
+  using T = FederatedProgress;
+  static const auto info =
+      StructInfo<T>("FederatedProgress", "What was last reported of the rounds.")
+          .field("round", &T::round, "The last round whose model is out.", kRequired)
+          .field("rounds", &T::rounds, "Rounds that are planned.")
+          .field("arrived", &T::arrived, "Updates of the open round that are in.")
+          .field("selected", &T::selected, "Updates that close it.")
+          .field("stragglers", &T::stragglers, "Workers whose update is not in yet, once another's is.")
+          .field("bytesReceived", &T::bytes_received, "Updates that arrived, in bytes.")
+          .field("bytesSent", &T::bytes_sent, "Models that were sent, in bytes.")
+          .field("metrics", &T::metrics, "Of the last round, as the workers reported them: means by samples.")
+          .field("epsilon", &T::epsilon, "Of differential privacy, spent so far.")
+          .field("stopped", &T::stopped, "Why the job ended before its last round.")
+          .field("updateTime", &T::update_time, "When this was reported.", time_field());
+  return info;
+}
+
+template <>
+const StructInfo<FederatedWorkerStatus>& struct_info() {
+  using T = FederatedWorkerStatus;
+  static const auto info =
+      StructInfo<T>("FederatedWorkerStatus", "How one worker does.")
+          .field("worker", &T::worker, "WORKER_NAME: it stays when the Pod is made again.", kRequired)
+          .field("role", &T::role, "aggregation or train.")
+          .field("dataset", &T::dataset, "What it trains on.")
+          .field("pod", &T::pod, "Its Pod.")
+          .field("node", &T::node, "Its node.")
+          .field("state", &T::state, "Pending, Running, Succeeded or Failing.")
+          .field("message", &T::message, "What is wrong.")
+          .field("restarts", &T::restarts, "How often its containers were started again.")
+          .field("rebuilt", &T::rebuilt, "How often its Pod was made again because it failed.")
+          .field("round", &T::round, "The last round that it reported.")
+          .field("updateTime", &T::update_time, "When it reported last.", time_field());
+  return info;
+}
+
+template <>
+const StructInfo<FederatedModel>& struct_info() {
+  using T = FederatedModel;
+  static const auto info = StructInfo<T>("FederatedModel", "The model that was trained.")
+                               .field("name", &T::name, "Of the Model.", kRequired)
+                               .field("url", &T::url, "Where a worker saved it.");
+  return info;
+}
+
+template <>
 const StructInfo<FederatedLearningJobStatus>& struct_info() {
   using T = FederatedLearningJobStatus;
   static const auto info = StructInfo<T>("FederatedLearningJobStatus", "What was seen of the job.")
@@ -83,7 +281,11 @@ const StructInfo<FederatedLearningJobStatus>& struct_info() {
                                .field("failed", &T::failed, "Pods that have failed.")
                                .field("phase", &T::phase, "Pending, Running, Succeeded or Failed.")
                                .field("observedGeneration", &T::observed_generation,
-                                      "The generation of the spec that this status is about.", kAdditive);
+                                      "The generation of the spec that this status is about.", kAdditive)
+                               .field("run", &T::run, "Rises when a job that had ended is changed.", kAdditive)
+                               .field("model", &T::model, "The model that was trained.", kAdditive)
+                               .field("progress", &T::progress, "The rounds.", kAdditive)
+                               .field("workers", &T::workers, "How each worker does.", kAdditive);
   return info;
 }
 

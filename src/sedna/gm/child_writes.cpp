@@ -100,6 +100,24 @@ std::optional<ChildObstacle> remove_child(store::ApiServer& server, control::Inf
   return std::nullopt;
 }
 
+std::optional<PodWarning> newest_warning(store::ApiServer& server, std::string_view ns, std::string_view pod) {
+  store::ListOptions options;
+  options.ns = ns;
+  options.field_selector = "involvedObject.kind=Pod,involvedObject.name=" + std::string(pod);
+  const auto events = server.list(api::kinds::kEvent, options);
+  if (!events) return std::nullopt;
+  const api::Object* newest = nullptr;
+  for (const auto& event : events->items) {
+    if (api::string_at(event, {"type"}) != "Warning") continue;
+    if (newest == nullptr || api::string_at(event, {"lastTimestamp"}) >= api::string_at(*newest, {"lastTimestamp"})) {
+      newest = &event;
+    }
+  }
+  if (newest == nullptr) return std::nullopt;
+  return PodWarning{std::string(api::string_at(*newest, {"reason"})),
+                    std::string(api::string_at(*newest, {"message"}))};
+}
+
 void adopt_child(store::ApiServer& server, control::Informer& informer, const api::Object& live,
                  std::string_view hash) {
   auto answer = server.merge_patch(kind_of(live), api::namespace_of(live), api::name_of(live),

@@ -33,6 +33,13 @@ std::optional<ChildObstacle> remove_child(store::ApiServer& server, control::Inf
 /// adopted.
 std::optional<ChildObstacle> sync_hashed_spec(store::ApiServer& server, control::Informer& informer,
                                               const api::Object& live, const api::Object& wanted);
+/// The newest Warning that was recorded about a Pod: often the Pod itself does not say why it does not start. Nothing
+/// when there is none, or the server does not answer: only words would be missing.
+struct PodWarning {
+  std::string reason, message;
+};
+std::optional<PodWarning> newest_warning(store::ApiServer& server, std::string_view ns, std::string_view pod);
+
 /// Writes kSpecHash and nothing else.
 void adopt_child(store::ApiServer& server, control::Informer& informer, const api::Object& live, std::string_view hash);
 

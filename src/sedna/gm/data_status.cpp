@@ -125,6 +125,7 @@ void ModelController::watch(control::Controller& controller) {
   controller.watch(caches_.models);
   // Where a model is used changes with the services and their Pods.
   controller.watch(caches_.services, index_by_model);
+  controller.watch(caches_.federated_jobs, index_job_by_model);
   Caches& caches = caches_;
   controller.watch(caches_.pods, [&caches](const api::Object& pod) -> std::vector<std::string> {
     const auto name = api::label(pod, name_label(api::kinds::kJointInferenceService));

@@ -9,6 +9,7 @@ namespace sedna::gm {
 namespace {
 
 using api::kinds::kDataset;
+using api::kinds::kFederatedLearningJob;
 using api::kinds::kJointInferenceService;
 using api::kinds::kModel;
 
@@ -16,6 +17,12 @@ constexpr std::string_view kCredential = "sedna.io/credential";
 
 std::string queue_key(const api::Kind& kind, std::string_view key) {
   return std::string(kind.kind) + "/" + std::string(key);
+}
+
+std::vector<std::string> keys_of_job(const api::Object& job) {
+  std::vector<std::string> keys{queue_key(kFederatedLearningJob, api::key_of(job))};
+  for (const auto& model : index_job_by_model(job)) keys.push_back(queue_key(kModel, model));
+  return keys;
 }
 
 std::vector<std::string> keys_of_service(const api::Object& service) {
@@ -67,6 +74,9 @@ std::set<std::string> nodes_of_model(const Caches& caches, const api::Object& mo
       if (model_name(*service, role) == api::name_of(model)) nodes.merge(nodes_of_role(caches, *service, role));
     }
   }
+  for (const auto& job : caches.federated_jobs.cache().by_index("model", api::key_of(model))) {
+    nodes.merge(nodes_of_job(*job, caches.federated_pods.cache().by_index("owner", api::uid_of(*job))));
+  }
   return nodes;
 }
 
@@ -79,6 +89,13 @@ void EdgeState::watch(control::Controller& controller) {
   controller.watch(caches_.models,
                    [](const api::Object& o) { return std::vector<std::string>{queue_key(kModel, api::key_of(o))}; });
   controller.watch(caches_.services, keys_of_service);
+  controller.watch(caches_.federated_jobs, keys_of_job);
+  control::Informer& jobs = caches_.federated_jobs;
+  controller.watch(caches_.federated_pods, [&jobs](const api::Object& pod) -> std::vector<std::string> {
+    const auto name = api::label(pod, name_label(kFederatedLearningJob));
+    const auto job = name ? jobs.cache().get(api::namespace_of(pod), *name) : nullptr;
+    return job == nullptr ? std::vector<std::string>{} : keys_of_job(*job);
+  });
   Caches& caches = caches_;
   const std::string label = name_label(kJointInferenceService);
   controller.watch(caches_.pods, [&caches, label](const api::Object& pod) -> std::vector<std::string> {
@@ -134,6 +151,11 @@ control::ReconcileResult EdgeState::reconcile(const std::string& queued) {
   if (subject.kind == kModel.kind) {
     const auto model = caches_.models.cache().get(subject.key);
     put(subject, model, model == nullptr ? std::set<std::string>() : nodes_of_model(caches_, *model));
+  } else if (subject.kind == kFederatedLearningJob.kind) {
+    const auto job = caches_.federated_jobs.cache().get(subject.key);
+    std::set<std::string> nodes;
+    if (job != nullptr) nodes = nodes_of_job(*job, caches_.federated_pods.cache().by_index("owner", api::uid_of(*job)));
+    put(subject, job, nodes);
   } else {
     const auto service = caches_.services.cache().get(subject.key);
     put(subject, service, service == nullptr ? std::set<std::string>() : nodes_of_role(caches_, *service, Role::kEdge));

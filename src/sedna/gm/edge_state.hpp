@@ -15,7 +15,8 @@ std::set<std::string> nodes_of_role(const Caches& caches, const api::Object& ser
 /// Nodes where a worker uses the Model.
 std::set<std::string> nodes_of_model(const Caches& caches, const api::Object& model);
 
-/// Keys are "Kind/namespace/name". Datasets go to their node, JointInferenceServices to their edge workers', Models to
+/// Keys are "Kind/namespace/name". Datasets go to their node, JointInferenceServices to their edge workers',
+/// FederatedLearningJobs to all their workers', Models to
 /// where a worker uses them.
 class EdgeState final : public control::Reconciler {
  public:

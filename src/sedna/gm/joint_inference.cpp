@@ -287,22 +287,10 @@ std::optional<JointInferenceController::Obstacle> JointInferenceController::ensu
 
 void JointInferenceController::look_up_events(WorkerHealth& health, std::string_view ns) {
   if (!health.problem || !health.problem->vague || health.problem_pod.empty()) return;
-  store::ListOptions options;
-  options.ns = ns;
-  options.field_selector = "involvedObject.kind=Pod,involvedObject.name=" + health.problem_pod;
-  const auto events = server_.list(api::kinds::kEvent, options);
-  if (!events) return;  // only words would be missing
-  const api::Object* newest = nullptr;
-  for (const auto& event : events->items) {
-    if (api::string_at(event, {"type"}) != "Warning") continue;
-    if (newest == nullptr || api::string_at(event, {"lastTimestamp"}) >= api::string_at(*newest, {"lastTimestamp"})) {
-      newest = &event;
-    }
-  }
-  if (newest == nullptr) return;
-  health.problem->reason = api::string_at(*newest, {"reason"});
-  health.problem->message += "; " + std::string(api::string_at(*newest, {"reason"})) + ": " +
-                             std::string(api::string_at(*newest, {"message"}));
+  const auto warning = newest_warning(server_, ns, health.problem_pod);
+  if (!warning) return;
+  health.problem->reason = warning->reason;
+  health.problem->message += "; " + warning->reason + ": " + warning->message;
 }
 
 control::ReconcileResult JointInferenceController::reconcile(const std::string& key) {

@@ -56,34 +56,6 @@ Worker make_worker(const api::Object& service, Role role, const ModelAccess& mod
   return worker;
 }
 
-/// Names that upstream draws, and values that it passes in the open, differ without meaning.
-void neutralise(json::object& pod_template) {
-  const auto walk = [](json::object& spec, std::string_view list, bool init) {
-    json::value* containers = spec.if_contains(list);
-    if (containers == nullptr || !containers->is_array()) return;
-    for (auto& entry : containers->get_array()) {
-      if (!entry.is_object()) continue;
-      auto& container = entry.get_object();
-      if (init && api::string_at(container, {"name"}) == "storage-initializer") container.erase("image");
-      json::value* env = container.if_contains("env");
-      if (env == nullptr || !env->is_array()) continue;
-      for (auto& variable : env->get_array()) {
-        if (!variable.is_object()) continue;
-        auto& var = variable.get_object();
-        const auto name = api::string_at(var, {"name"});
-        if (name == "WORKER_NAME" || name == "ACCESS_KEY_ID" || name == "SECRET_ACCESS_KEY") {
-          var.erase("value");
-          var.erase("valueFrom");
-        }
-      }
-    }
-  };
-  if (json::value* spec = pod_template.if_contains("spec"); spec != nullptr && spec->is_object()) {
-    walk(spec->get_object(), "containers", false);
-    walk(spec->get_object(), "initContainers", true);
-  }
-}
-
 }  // namespace
 
 std::string_view role_name(Role role) {
@@ -156,8 +128,8 @@ bool is_upstreams(const api::Object& live_deployment, const api::Object& service
   if (live == nullptr) return false;
   api::Object wanted = plan_deployment(service, role, model, options, "any", false);
   json::object a = *api::object_at(wanted, {"spec", "template"}), b = *live;
-  neutralise(a);
-  neutralise(b);
+  neutralise_template(a);
+  neutralise_template(b);
   return is_subset(a, b);
 }
 

@@ -12,6 +12,7 @@
 #include "sedna/gm/caches.hpp"
 #include "sedna/gm/data_status.hpp"
 #include "sedna/gm/edge_state.hpp"
+#include "sedna/gm/federated_learning.hpp"
 #include "sedna/gm/joint_inference.hpp"
 #include "sedna/gm/no_controller.hpp"
 
@@ -21,9 +22,10 @@ namespace {
 
 constexpr std::string_view kLeaderLabel = "sedna.io/leader";
 
-control::EventOptions event_options() {
+/// `component`: as upstream's events say.
+control::EventOptions event_options(std::string component) {
   control::EventOptions options;
-  options.component = "jointinferenceservice-controller";  // as upstream's events say
+  options.component = std::move(component);
   return options;
 }
 
@@ -58,13 +60,16 @@ struct Manager::Impl {
       : server(s),
         options(std::move(o)),
         registry(r),
-        events(server, event_options()),
+        events(server, event_options("jointinferenceservice-controller")),
+        job_events(server, event_options("FederatedLearning-controller")),
         caches(server, options.ns),
         joint_inference(server, caches.joint_inference(), events, options.workers),
+        federated(server, caches.federated(), job_events, options.workers, &registry),
         datasets(server, caches, [this](const std::string& node) { return is_connected(node); }),
         models(server, caches),
         edge_state(server, caches, board),
         joint_inference_controller(joint_inference, named("jointinferenceservice", options.worker_threads, registry)),
+        federated_controller(federated, named("federatedlearningjob", options.job_threads, registry)),
         dataset_controller(datasets, named("dataset", 2, registry)),
         model_controller(models, named("model", 2, registry)),
         edge_controller(edge_state, named("edge-state", 1, registry)),
@@ -72,6 +77,7 @@ struct Manager::Impl {
             options.link, board, [this](link::IncomingFact fact) { take(std::move(fact)); }, registry),
         links_task("links", std::chrono::seconds(5), [this] { look_at_links(); }) {
     joint_inference.watch(joint_inference_controller);
+    federated.watch(federated_controller);
     dataset_controller.watch(caches.datasets);
     models.watch(model_controller);
     edge_state.watch(edge_controller);
@@ -142,6 +148,11 @@ struct Manager::Impl {
       fact.body = report_body(incoming);
       joint_inference.inbox().put(key, std::move(fact));
       joint_inference_controller.queue().add(key);
+    } else if (kind == lower(api::kinds::kFederatedLearningJob.kind)) {
+      fact.body = std::move(incoming.body);
+      if (!fact.body.contains("time")) fact.body["time"] = api::format_time(SystemClock::now());
+      federated.inbox().put(key, std::move(fact));
+      federated_controller.queue().add(key);
     } else if (kind == lower(api::kinds::kDataset.kind)) {
       fact.body = std::move(incoming.body);
       datasets.inbox().put(key, std::move(fact));
@@ -179,6 +190,7 @@ struct Manager::Impl {
       working = true;
     }
     events.start();
+    job_events.start();
     for (control::Controller* controller : controllers()) {
       if (controller != &edge_controller) controller->start();
     }
@@ -210,8 +222,8 @@ struct Manager::Impl {
   }
 
   std::vector<control::Controller*> controllers() {
-    std::vector<control::Controller*> out{&joint_inference_controller, &dataset_controller, &model_controller,
-                                          &edge_controller};
+    std::vector<control::Controller*> out{&joint_inference_controller, &federated_controller, &dataset_controller,
+                                          &model_controller, &edge_controller};
     for (const auto& controller : absent_controllers) out.push_back(controller.get());
     return out;
   }
@@ -224,14 +236,16 @@ struct Manager::Impl {
   store::ApiServer& server;
   const ManagerOptions options;
   metrics::Registry& registry;
-  control::EventRecorder events;
+  control::EventRecorder events, job_events;
   Caches caches;
   link::StateBoard board;
   JointInferenceController joint_inference;
+  FederatedLearningController federated;
   DatasetController datasets;
   ModelController models;
   EdgeState edge_state;
-  control::Controller joint_inference_controller, dataset_controller, model_controller, edge_controller;
+  control::Controller joint_inference_controller, federated_controller, dataset_controller, model_controller,
+      edge_controller;
   std::vector<std::unique_ptr<NoController>> absent;
   std::vector<std::unique_ptr<control::Controller>> absent_controllers;
   link::LinkServer link_server;

@@ -19,6 +19,7 @@ struct ManagerOptions {
   WorkerOptions workers;
   link::LinkServerOptions link;
   int worker_threads = 32;  ///< of the JointInferenceService controller: most of the time they wait for the server
+  int job_threads = 8;      ///< of the FederatedLearningJob controller
   bool elect = true;        ///< several GMs may run, one works
   std::string lease_namespace = "default";
   std::string lease_name = "sedna-gm";

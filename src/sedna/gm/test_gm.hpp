@@ -90,6 +90,7 @@ class TestGm {
         while (informer->step(Deadline(SteadyClock::time_point::min()))) busy = true;
       }
       busy = gm_->controller.drain() > 0 || busy;
+      busy = gm_->federated_controller.drain() > 0 || busy;
     }
     gm_->events.flush();
   }
@@ -143,6 +144,8 @@ class TestGm {
 
   Inbox& inbox() { return gm_->joint_inference.inbox(); }
   control::WorkQueue& queue() { return gm_->controller.queue(); }
+  Inbox& federated_inbox() { return gm_->federated.inbox(); }
+  control::WorkQueue& federated_queue() { return gm_->federated_controller.queue(); }
 
   sedna::testing::FakeClock clock;
   store::embedded::EmbeddedServer server;
@@ -154,13 +157,18 @@ class TestGm {
         : events(api, event_options(clock)),
           caches(api, ""),
           joint_inference(api, caches.joint_inference(), events, options, clock),
-          controller(joint_inference, controller_options(clock)) {
+          federated(api, caches.federated(), events, options, &registry, clock),
+          controller(joint_inference, controller_options(clock, "jointinferenceservice")),
+          federated_controller(federated, controller_options(clock, "federatedlearningjob")) {
       joint_inference.watch(controller);
+      federated.watch(federated_controller);
     }
+    metrics::Registry registry;
     control::EventRecorder events;
     Caches caches;
     JointInferenceController joint_inference;
-    control::Controller controller;
+    FederatedLearningController federated;
+    control::Controller controller, federated_controller;
   };
 
   static store::embedded::EmbeddedOptions embedded(const Clock& clock) {
@@ -174,9 +182,9 @@ class TestGm {
     options.clock = &clock;
     return options;
   }
-  static control::ControllerOptions controller_options(const Clock& clock) {
+  static control::ControllerOptions controller_options(const Clock& clock, std::string name) {
     control::ControllerOptions options;
-    options.name = "jointinferenceservice";
+    options.name = std::move(name);
     options.clock = &clock;
     return options;
   }

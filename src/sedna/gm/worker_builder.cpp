@@ -55,6 +55,11 @@ void append_lc_server(json::array& env, const json::object& pod_spec, const Work
   env.push_back(literal("LC_SERVER", url->scheme + "://$(HOST_IP):" + std::to_string(url->port)));
 }
 
+/// Upstream sets it for jobs, not for services.
+bool sets_job_name(const Worker& worker) {
+  return std::any_of(worker.env.begin(), worker.env.end(), [](const EnvVar& var) { return var.name == "JOB_NAME"; });
+}
+
 /// What is added to each container: upstream's variables in an order that never changes.
 json::array injected_env(const json::object& pod_spec, const api::Object& owner, const Worker& worker, MountEnv mounts,
                          const WorkerOptions& options) {
@@ -65,18 +70,19 @@ json::array injected_env(const json::object& pod_spec, const api::Object& owner,
   for (const auto& var : vars) out.push_back(literal(var.name, var.value));
   if (worker.reports) append_lc_server(out, pod_spec, worker, options);
   if (!worker.additions) return out;
-  out.push_back(literal("JOB_NAME", api::name_of(owner)));
+  if (!sets_job_name(worker)) out.push_back(literal("JOB_NAME", api::name_of(owner)));
   out.push_back(from_field("POD_UID", "metadata.uid"));
   if (options.plaintext) out.push_back(literal("SEDNA_SERVE_PLAINTEXT", "1"));
   return out;
 }
 
 /// Ours win over the user's of the same name, but for what upstream does not set: there the user's stays.
-bool user_wins(std::string_view name) {
-  return name == "JOB_NAME" || name == "POD_UID" || name == "HOST_IP" || name == "SEDNA_SERVE_PLAINTEXT";
+bool user_wins(std::string_view name, const Worker& worker) {
+  if (name == "JOB_NAME") return !sets_job_name(worker);
+  return name == "POD_UID" || name == "HOST_IP" || name == "SEDNA_SERVE_PLAINTEXT";
 }
 
-void add_env(json::object& container, const json::array& injected) {
+void add_env(json::object& container, const json::array& injected, const Worker& worker) {
   const json::value* present = container.if_contains("env");
   json::array users = present != nullptr && present->is_array() ? present->get_array() : json::array();
   const auto has = [](const json::array& list, std::string_view name) {
@@ -85,11 +91,11 @@ void add_env(json::object& container, const json::array& injected) {
   json::array env;
   for (auto& entry : users) {
     const auto name = name_of_entry(entry);
-    if (!has(injected, name) || user_wins(name)) env.push_back(entry);
+    if (!has(injected, name) || user_wins(name, worker)) env.push_back(entry);
   }
   for (const auto& entry : injected) {
     const auto name = name_of_entry(entry);
-    if (!user_wins(name) || !has(users, name)) env.push_back(entry);
+    if (!user_wins(name, worker) || !has(users, name)) env.push_back(entry);
   }
   container["env"] = std::move(env);
 }
@@ -155,7 +161,7 @@ json::object build_template(const json::object& user_template, const api::Object
   MountEnv mounts = add_mounts(spec, worker.mounts, options);
   const json::array env = injected_env(spec, owner, worker, std::move(mounts), options);
   for (auto& container : spec["containers"].get_array()) {
-    if (container.is_object()) add_env(container.get_object(), env);
+    if (container.is_object()) add_env(container.get_object(), env, worker);
   }
   return out;
 }
@@ -194,6 +200,33 @@ bool has_env(const json::object& pod_template, std::string_view name) {
     return env != nullptr && std::any_of(env->begin(), env->end(),
                                          [&](const json::value& entry) { return name_of_entry(entry) == name; });
   });
+}
+
+void neutralise_template(json::object& pod_template) {
+  const auto walk = [](json::object& spec, std::string_view list, bool init) {
+    json::value* containers = spec.if_contains(list);
+    if (containers == nullptr || !containers->is_array()) return;
+    for (auto& entry : containers->get_array()) {
+      if (!entry.is_object()) continue;
+      auto& container = entry.get_object();
+      if (init && api::string_at(container, {"name"}) == "storage-initializer") container.erase("image");
+      json::value* env = container.if_contains("env");
+      if (env == nullptr || !env->is_array()) continue;
+      for (auto& variable : env->get_array()) {
+        if (!variable.is_object()) continue;
+        auto& var = variable.get_object();
+        const auto name = api::string_at(var, {"name"});
+        if (name == "WORKER_NAME" || name == "ACCESS_KEY_ID" || name == "SECRET_ACCESS_KEY") {
+          var.erase("value");
+          var.erase("valueFrom");
+        }
+      }
+    }
+  };
+  if (json::value* spec = pod_template.if_contains("spec"); spec != nullptr && spec->is_object()) {
+    walk(spec->get_object(), "containers", false);
+    walk(spec->get_object(), "initContainers", true);
+  }
 }
 
 }  // namespace sedna::gm

@@ -74,4 +74,8 @@ std::string random_worker_name(std::string_view prefix);
 std::optional<std::string> env_value(const json::object& pod_template, std::string_view name);
 bool has_env(const json::object& pod_template, std::string_view name);
 
+/// Takes out what differs without meaning when a template is compared with upstream's: names that it draws, and values
+/// that it passes in the open.
+void neutralise_template(json::object& pod_template);
+
 }  // namespace sedna::gm

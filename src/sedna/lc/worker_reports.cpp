@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "worker/";
 constexpr std::string_view kService = "JointInferenceService";
+constexpr std::string_view kFederated = "FederatedLearningJob";
+constexpr std::size_t kMostResults = 16;
 constexpr std::size_t kLongestName = 512;
 
 std::string lower(std::string_view text) {
@@ -120,6 +122,12 @@ Result<WorkerReport> parse_worker_report(std::string_view body) {
     if (!v->is_object()) return Error(ErrorCode::kInvalidArgument, "must be an object", std::string(name));
     *into = v->get_object();
   }
+  if (const json::value* results = member(o, "results"); results != nullptr && !results->is_null()) {
+    if (!results->is_array()) return Error(ErrorCode::kInvalidArgument, "must be a list", "results");
+    for (const auto& entry : results->get_array()) {
+      if (entry.is_object() && out.results.size() < kMostResults) out.results.push_back(entry);
+    }
+  }
   return out;
 }
 
@@ -147,14 +155,14 @@ WorkerReports::WorkerReports(NodeState& state, journal::Journal& store, Reporter
       taken_(registry.counter("sedna_lc_reports_total", "Reports of workers that were passed on")),
       dropped_(registry.counter("sedna_lc_reports_dropped_total", "Reports of workers whose job is not known here")) {}
 
-/// The service that a report belongs to, "" when there is none. Upstream's workers say ownerName "sedna" when JOB_NAME
-/// is not set: then it is the only one of their namespace.
-std::string WorkerReports::owner_key(const WorkerReport& report) const {
+/// The service or job that a report belongs to, "" when there is none. Upstream's workers say ownerName "sedna" when
+/// JOB_NAME is not set: then it is the only one of their namespace.
+std::string WorkerReports::owner_key(const WorkerReport& report, std::string_view kind) const {
   const std::string key = report.ns + "/" + report.owner_name;
-  if (state_.get({std::string(kService), key}) != nullptr) return key;
+  if (state_.get({std::string(kind), key}) != nullptr) return key;
   std::string only;
   int found = 0;
-  for (const auto& [service, object] : state_.list(std::string(kService))) {
+  for (const auto& [service, object] : state_.list(std::string(kind))) {
     const bool same_namespace = service.starts_with(report.ns + "/") || report.ns == report.owner_name;
     if (!same_namespace) continue;
     ++found;
@@ -167,10 +175,37 @@ std::string WorkerReports::owner_key(const WorkerReport& report) const {
 
 std::string WorkerReports::take(const WorkerReport& report) {
   const std::lock_guard lock(mutex_);
-  const bool joint = report.owner_kind == lower(kService) || report.owner_kind == "default";
-  const std::string key = joint ? owner_key(report) : std::string();
+  // Upstream's federated workers say ownerKind "default", too: they train, and services do not.
+  const bool named = report.owner_kind == lower(kFederated);
+  const bool unnamed = report.owner_kind == "default" && lower(report.kind) != "inference" &&
+                       state_.get({std::string(kFederated), report.ns + "/" + report.owner_name}) != nullptr;
+  std::string why = named || unnamed ? take_job(report) : take_service(report);
+  (why.empty() ? taken_ : dropped_).add();
+  return why;
+}
+
+/// Everything that a worker of a job says is the newest word: nothing adds up over its restarts.
+std::string WorkerReports::take_job(const WorkerReport& report) {
+  const std::string key = owner_key(report, kFederated);
   if (key.empty()) {
-    dropped_.add();
+    return "this node has no FederatedLearningJob " + report.ns + "/" + report.owner_name;
+  }
+  json::object fact{{"worker", report.name},
+                    {"phase", report.kind},
+                    {"status", report.status},
+                    {"time", api::format_time(clock_.wall())}};
+  if (!report.pod_uid.empty()) fact["podUid"] = report.pod_uid;
+  if (!report.owner_info.empty()) fact["ownerInfo"] = report.owner_info;
+  if (!report.results.empty()) fact["results"] = report.results;
+  if (!report.statistics.empty()) fact["statistics"] = report.statistics;
+  report_({std::string(kFederated), key}, !report.pod_uid.empty() ? report.pod_uid : report.name, std::move(fact));
+  return {};
+}
+
+std::string WorkerReports::take_service(const WorkerReport& report) {
+  const bool joint = report.owner_kind == lower(kService) || report.owner_kind == "default";
+  const std::string key = joint ? owner_key(report, kService) : std::string();
+  if (key.empty()) {
     return "this node has no " + (report.owner_kind.empty() ? std::string("job") : report.owner_kind) + " " +
            report.ns + "/" + report.owner_name;
   }
@@ -193,7 +228,6 @@ std::string WorkerReports::take(const WorkerReport& report) {
   memory["last"] = now;
   store_.replace(stored_key, json::write(memory));
   report_({std::string(kService), key}, worker, fact_of(report, base, api::format_time(clock_.wall())));
-  taken_.add();
   return {};
 }
 

@@ -21,7 +21,8 @@ struct WorkerReport {
   std::string pod_uid;  ///< of the worker's Pod: replicas share a name
   std::string run;      ///< of the worker's process: figures begin anew with it
   json::object owner_info;
-  json::object statistics;  ///< uploads, uploadBytes, fallbacks, latencyMilliseconds, errors
+  json::object statistics;  ///< uploads, uploadBytes, fallbacks, latencyMilliseconds, errors; federated
+  json::array results;      ///< of jobs: [{format, url, metrics}]
 };
 
 /// Errors name the field. Member names compare without case, as Go's decoder does.
@@ -38,7 +39,9 @@ class WorkerReports {
   std::string take(const WorkerReport& report);
 
  private:
-  std::string owner_key(const WorkerReport& report) const;
+  std::string owner_key(const WorkerReport& report, std::string_view kind) const;
+  std::string take_service(const WorkerReport& report);
+  std::string take_job(const WorkerReport& report);
 
   NodeState& state_;
   journal::Journal& store_;

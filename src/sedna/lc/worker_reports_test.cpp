@@ -108,6 +108,43 @@ TEST_F(Reports, UpstreamsDefaultOwnerIsTheOnlyServiceOfTheNamespace) {
   EXPECT_EQ(facts_, 2);
 }
 
+// FJ-1.3
+TEST_F(Reports, AFederatedWorkersReportIsPassedOnAsItIs) {
+  json::object job;
+  job["kind"] = "FederatedLearningJob";
+  state_.object({"FederatedLearningJob", "default/defects"}, "1", job);
+  const auto train = [this](const char* kind) {
+    return take(std::string(R"({"name":"trainworker-x","namespace":"default","ownerName":"defects","ownerKind":")") +
+                kind +
+                R"(","kind":"train","status":"running","ownerInfo":{"currentRound":3,"updateTime":"t"},)"
+                R"("results":[{"format":"npz","url":"/models/m.npz","metrics":{"loss":[0.5]}}]})");
+  };
+  EXPECT_EQ(train("federatedlearningjob"), "");
+  EXPECT_EQ(subject_, (link::StateKey{"FederatedLearningJob", "default/defects"}));
+  EXPECT_EQ(worker_, "trainworker-x");
+  EXPECT_EQ(info("currentRound"), 3);
+  EXPECT_EQ(fact_.at("results").at(0).at("url"), "/models/m.npz");
+  EXPECT_EQ(train("default"), "") << "as upstream's workers call themselves";
+  EXPECT_EQ(facts_, 2);
+  state_.synced();
+  EXPECT_NE(take(R"({"name":"w","namespace":"default","ownerName":"other","ownerKind":"federatedlearningjob"})"), "")
+      << "nothing is guessed";
+  EXPECT_EQ(parse_worker_report(R"({"results":{}})").error().subject(), "results");
+}
+
+// FJ-1.3
+TEST_F(Reports, TheAggregatorsProgressIsPassedOn) {
+  json::object job;
+  job["kind"] = "FederatedLearningJob";
+  state_.object({"FederatedLearningJob", "default/defects"}, "1", job);
+  EXPECT_EQ(take(R"({"name":"aggworker-x","namespace":"default","ownerName":"defects","ownerKind":)"
+                 R"("federatedlearningjob","kind":"aggregation","status":"running","podUid":"uid-9","run":"r",)"
+                 R"("statistics":{"federated":{"round":2,"arrived":1,"selected":3}}})"),
+            "");
+  EXPECT_EQ(worker_, "uid-9");
+  EXPECT_EQ(fact_.at("statistics").at("federated").at("selected"), 3);
+}
+
 TEST(WorkerReport, ReadsAsGoDoesAndSaysWhatIsWrong) {
   const auto report = parse_worker_report(R"({"Name":"w","OWNERKIND":"JointInferenceService","ownerInfo":null,"x":1})");
   ASSERT_TRUE(report);
