@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SEDNA = ROOT / "build" / "bin" / "sedna"
-WORKER = ROOT / "build" / "bin" / "sedna-worker"
+BIN = Path(os.environ.get("SEDNA_TEST_BIN", ROOT / "build" / "bin"))  # of a build tree that is being worked in
+SEDNA = BIN / "sedna"
+WORKER = BIN / "sedna-worker"
 
 
 def eventually(what: str, check: Callable[[], object], seconds: float = 60) -> object:

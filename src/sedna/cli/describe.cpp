@@ -58,6 +58,7 @@ std::string describe_text(Cluster& cluster, const Console& console, const api::K
       pods = workers_of(cluster, kind, object);
       out += describe_workers(console, pods);
       out += describe_edge_figures(console, object);
+      out += describe_rounds(console, object);
     } else {
       out += describe_facts(console, object);
     }

@@ -4,6 +4,7 @@
 
 #include "sedna/cli/describe.hpp"
 #include "sedna/cli/edge_figures.hpp"
+#include "sedna/cli/federated_figures.hpp"
 #include "sedna/cli/overview.hpp"
 #include "sedna/cli/text_table.hpp"
 
@@ -159,6 +160,11 @@ std::string describe_edge_figures(const Console& console, const api::Object& obj
   return out;
 }
 
+std::string describe_rounds(const Console& console, const api::Object& object) {
+  const std::string figures = render_federated_figures(console, object);
+  return figures.empty() ? figures : heading(console, "Rounds") + figures;
+}
+
 std::string describe_facts(const Console& console, const api::Object& object) {
   const json::object* status = api::object_at(object, {"status"});
   if (status == nullptr || status->empty()) return heading(console, "Status") + "  nothing reported yet\n";
@@ -181,9 +187,10 @@ std::string describe_conditions(const Console& console, const api::Object& objec
     const bool bad = type.ends_with("Failed") ? state == "True" : type == "Ready" && state != "True";
     std::string message(api::string_at(o, {"message"}));
     std::replace(message.begin(), message.end(), '\n', ' ');
-    table.add({Cell(type, bad ? Style::kBad : style_of_word(type)), state,
-               std::string(api::string_at(o, {"reason"}, "-")),
-               age_of(api::string_at(o, {"lastTransitionTime"}), SystemClock::now()), message});
+    table.add(
+        {Cell(type, bad ? Style::kBad : style_of_word(type)), state, std::string(api::string_at(o, {"reason"}, "-")),
+         age_of(api::string_at(o, {"lastTransitionTime"}, api::string_at(o, {"lastProbeTime"})), SystemClock::now()),
+         message});
   }
   return heading(console, "Conditions") + table.render(console);
 }

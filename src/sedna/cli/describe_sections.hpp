@@ -15,6 +15,8 @@ std::string describe_sedna_spec(const Console& console, const api::Kind& kind, c
 std::string describe_workers(const Console& console, const std::vector<api::Object>& pods);
 /// status.edgeWorkers: what each edge worker inferred, uploaded and how fast; and the totals.
 std::string describe_edge_figures(const Console& console, const api::Object& object);
+/// status.progress and status.workers of a FederatedLearningJob.
+std::string describe_rounds(const Console& console, const api::Object& object);
 /// The status of a Dataset or Model, field by field.
 std::string describe_facts(const Console& console, const api::Object& object);
 std::string describe_conditions(const Console& console, const api::Object& object);

@@ -206,11 +206,14 @@ ServiceSummary summarise_service(const api::Kind& kind, const api::Object& objec
   out.name = api::name_of(object);
   out.since = api::string_at(object, {"metadata", "creationTimestamp"});
   const auto* conditions = api::array_at(object, {"status", "conditions"});
+  const bool job = &kind == &api::kinds::kFederatedLearningJob;
   // The current one is the last that holds; services keep one entry a type, jobs a log.
   const json::object* current = nullptr;
   if (conditions != nullptr) {
     for (const auto& c : *conditions) {
-      if (c.is_object() && api::string_at(c.as_object(), {"status"}) == "True") current = &c.as_object();
+      if (!c.is_object() || api::string_at(c.as_object(), {"status"}) != "True") continue;
+      const auto type = api::string_at(c.as_object(), {"type"});
+      if (!job || (type != "InsecureTransport" && type != "Degraded")) current = &c.as_object();
     }
     if (current == nullptr && !conditions->empty() && conditions->back().is_object()) {
       current = &conditions->back().as_object();
@@ -228,6 +231,11 @@ ServiceSummary summarise_service(const api::Kind& kind, const api::Object& objec
   out.reason = api::string_at(*current, {"reason"});
   out.message = api::string_at(*current, {"message"});
   out.healthy = out.state.ends_with("Running") || out.state.ends_with("Completed") || out.state == "Ready";
+  if (job) {
+    const bool holds = api::string_at(*current, {"status"}) == "True";
+    out.healthy = holds && (out.state == "Training" || out.state == "Complete");
+    if (!holds && out.state == "Training") out.state = "Pending";
+  }
   out.waiting = !out.healthy && !out.state.ends_with("Failed") && out.reason != "NoController";
   return out;
 }

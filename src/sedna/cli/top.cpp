@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "sedna/cli/edge_figures.hpp"
+#include "sedna/cli/federated_figures.hpp"
 #include "sedna/cli/overview.hpp"
 #include "sedna/cli/text_table.hpp"
 
@@ -24,21 +25,27 @@ class Top {
 
   std::string text(const Console& console) {
     std::string out;
-    for (const auto& [name, service] : services()) {
+    for (const auto& [name, service] : objects(api::kinds::kJointInferenceService)) {
       const auto figures = edge_figures_of(service);
-      out += console.styled(Style::kBold, name) + "   " + state_of(console, service) + "   " + rates(service, figures);
+      out += console.styled(Style::kBold, name) + "   " +
+             state_of(console, api::kinds::kJointInferenceService, service) + "   " + rates(service, figures);
       out += "\n" +
              (figures.empty() ? std::string("  no figures yet: workers report once a minute at most\n")
                               : render_edge_figures(console, figures)) +
              "\n";
     }
-    if (out.empty()) out = "No JointInferenceService runs.\n\n";
+    for (const auto& [name, job] : objects(api::kinds::kFederatedLearningJob)) {
+      const std::string line = federated_progress_line(job);
+      out += console.styled(Style::kBold, name) + "   " + state_of(console, api::kinds::kFederatedLearningJob, job) +
+             (line.empty() ? "" : "   " + line) + "\n" + render_federated_figures(console, job) + "\n";
+    }
+    if (out.empty()) out = "No JointInferenceService or FederatedLearningJob runs.\n\n";
     return out + nodes(console);
   }
 
   json::value to_json() {
     json::array all;
-    for (const auto& [name, service] : services()) {
+    for (const auto& [name, service] : objects(api::kinds::kJointInferenceService)) {
       json::array workers;
       for (const auto& f : edge_figures_of(service)) {
         workers.push_back({{"worker", f.worker},
@@ -52,22 +59,27 @@ class Top {
       }
       all.push_back({{"service", name}, {"edgeWorkers", std::move(workers)}});
     }
-    return json::object{{"services", std::move(all)}};
+    json::array jobs;
+    for (const auto& [name, job] : objects(api::kinds::kFederatedLearningJob)) {
+      jobs.push_back(federated_figures_json(job));
+    }
+    return json::object{{"services", std::move(all)}, {"jobs", std::move(jobs)}};
   }
 
  private:
-  std::vector<std::pair<std::string, api::Object>> services() {
+  std::vector<std::pair<std::string, api::Object>> objects(const api::Kind& kind) {
     store::ListOptions list;
     list.ns = options_.ns;
-    auto found = cluster_.api().list(api::kinds::kJointInferenceService, list);
+    auto found = cluster_.api().list(kind, list);
     std::vector<std::pair<std::string, api::Object>> out;
+    if (!found && found.status().is_not_found()) return out;  // a cluster without this kind
     if (!found) throw found.status().to_error();
     for (auto& item : found->items) out.emplace_back(api::key_of(item), std::move(item));
     return out;
   }
 
-  static std::string state_of(const Console& console, const api::Object& service) {
-    const ServiceSummary s = summarise_service(api::kinds::kJointInferenceService, service);
+  static std::string state_of(const Console& console, const api::Kind& kind, const api::Object& service) {
+    const ServiceSummary s = summarise_service(kind, service);
     return console.styled(s.healthy   ? Style::kGood
                           : s.waiting ? Style::kWarning
                                       : Style::kBad,

@@ -1,4 +1,6 @@
 // The status of a FederatedLearningJob, as its controller writes it: only when something changed.
+#include <algorithm>
+
 #include "sedna/base/log.hpp"
 #include "sedna/gm/children.hpp"
 #include "sedna/gm/conditions.hpp"
@@ -40,6 +42,20 @@ void with_probe_times(json::array& conditions) {
     o["lastProbeTime"] = *changed;
     o.erase("lastTransitionTime");
   }
+}
+
+/// The aggregator knows who is connected and has not brought its update; who is not even connected, GM knows.
+void add_lost_stragglers(json::object& status, const std::vector<FederatedWorkerHealth>& workers) {
+  if (api::int_at(status, {"progress", "arrived"}) == 0) return;
+  json::array names;
+  if (const auto* told = api::array_at(status, {"progress", "stragglers"})) names = *told;
+  for (const auto& worker : workers) {
+    const bool lost = worker.worker.role == FederatedRole::kTrain &&
+                      (worker.state == State::kFailing || worker.state == State::kMissing);
+    const json::value name(worker.worker_name);
+    if (lost && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  if (!names.empty()) status["progress"].get_object()["stragglers"] = std::move(names);
 }
 
 }  // namespace
@@ -243,7 +259,10 @@ control::ReconcileResult FederatedLearningController::write_status(Look& look) {
     }
   }
   if (held_back) facts.clear();
-  if (!facts.empty()) reports = merge_federated_reports(status, facts, by_uid);
+  if (!facts.empty()) {
+    reports = merge_federated_reports(status, facts, by_uid);
+    if (!look.ended) add_lost_stragglers(status, look.workers);
+  }
   if (!reports.model_url.empty()) api::make_object(status, {"model"})["url"] = reports.model_url;
   if (!look.ended) {
     api::make_object(status, {"model"})["name"] = api::string_at(job, {"spec", "aggregationWorker", "model", "name"});
