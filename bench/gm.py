@@ -1,7 +1,8 @@
 """GM's figures with many services: all children made, processor time, what it costs at rest, how soon it reacts.
 
 The yardstick of the first is ``gm_children``: the same children, written by the same client with the same credentials,
-32 requests at a time. Both begin with a fresh API server, without its loops, that holds the services already.
+32 requests at a time. Both begin with a fresh API server, without its loops, that holds the services already: ours, or a
+real kube-apiserver of script/kube, where GM has the rights of deploy/rbac.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 SEDNA = "/apis/sedna.io/v1alpha1/namespaces/default/"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 IDLE_SECONDS = 10
+ROOT = Path(__file__).resolve().parent.parent
+NO_GO = 3  # of script/kube
 
 
 @dataclass
@@ -35,20 +38,14 @@ class GmFigures:
     reaction: float  # from a new service's acknowledgement to its first Deployment
 
 
-class Server:
-    """An API server on a folder of its own, with a client that has the administrator's token."""
+class Api:
+    """The administrator's connection, and what GM needs to know about the server."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        self.folder = folder
-        self.process = subprocess.Popen([binaries / "sedna-apiserver", "--state", folder, "--no-loops"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout is not None
-        url = self.process.stdout.readline().split()[1]
-        token = json.loads((folder / "kubeconfig").read_text())["users"][0]["user"]["token"]
-        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.connection = http.client.HTTPSConnection(
-            url.removeprefix("https://"), timeout=60, context=ssl.create_default_context(cafile=str(folder / "ca.pem")))
+    connection: http.client.HTTPSConnection
+    headers: dict[str, str]
+    gm_kubeconfig: Path
+    gm_flags: list[str]
+    look_every = 0.02  # seconds between two questions whether all is there: far less than what is measured
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         self.connection.request(method, path, json.dumps(body) if body is not None else None, self.headers)
@@ -66,8 +63,61 @@ class Server:
         return int(self.ask("GET", "/api/v1/namespaces/default/configmaps?limit=1")["metadata"]["resourceVersion"])
 
     def stop(self) -> None:
+        raise NotImplementedError
+
+
+class Server(Api):
+    """``sedna-apiserver`` on a folder of its own."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.process = subprocess.Popen([binaries / "sedna-apiserver", "--state", folder, "--no-loops"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        url = self.process.stdout.readline().split()[1]
+        token = json.loads((folder / "kubeconfig").read_text())["users"][0]["user"]["token"]
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.connection = http.client.HTTPSConnection(
+            url.removeprefix("https://"), timeout=60, context=ssl.create_default_context(cafile=str(folder / "ca.pem")))
+        self.gm_kubeconfig, self.gm_flags = folder / "kubeconfigs/gm", []
+
+    def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
+
+
+class KubeServer(Api):
+    """A real kube-apiserver and etcd; ``binaries`` has no part in it."""
+
+    look_every = 0.2
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        del binaries
+        self.folder = folder
+        script("up", "--level", "api", "--dir", str(folder))
+        config = json.loads((folder / "kubeconfig").read_text())
+        context = ssl.create_default_context(cafile=str(folder / "pki/ca.crt"))
+        context.load_cert_chain(str(folder / "pki/admin.crt"), str(folder / "pki/admin.key"))
+        server = config["clusters"][0]["cluster"]["server"].removeprefix("https://")
+        self.connection = http.client.HTTPSConnection(server, timeout=60, context=context)
+        self.headers = {"Content-Type": "application/json"}
+        self.gm_kubeconfig, self.gm_flags = folder / "gm.kubeconfig", ["--lease-namespace", "sedna"]
+
+    def stop(self) -> None:
+        script("down", "--dir", str(self.folder))
+
+
+def script(*arguments: str) -> None:
+    """script/kube; NoKube when it says that there is no Go to build the real server with."""
+    done = subprocess.run([str(ROOT / "script/kube"), *arguments], stdout=subprocess.DEVNULL, check=False, timeout=900)
+    if done.returncode == NO_GO:
+        raise NoKube
+    if done.returncode != 0:
+        raise RuntimeError(f"script/kube {arguments[0]}: {done.returncode}")
+
+
+class NoKube(RuntimeError):
+    """There is no real API server on this machine, and nothing to build one with."""
 
 
 def service(name: str) -> dict[str, Any]:
@@ -90,15 +140,15 @@ def rss_mb(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-def measure(binaries: Path, folder: Path, services: int = 1000) -> GmFigures:
-    bare = Server(binaries, folder / "bare")
+def measure(binaries: Path, folder: Path, services: int = 1000, kind: type[Server | KubeServer] = Server) -> GmFigures:
+    bare = kind(binaries, folder / "bare")
     try:
-        done = subprocess.run([binaries / "gm_children", folder / "bare/kubeconfigs/gm", str(services)],
+        done = subprocess.run([binaries / "gm_children", bare.gm_kubeconfig, str(services)],
                               capture_output=True, text=True, timeout=600, check=True)
         yardstick = json.loads(done.stdout)["seconds"]
     finally:
         bare.stop()
-    server = Server(binaries, folder / "gm")
+    server = kind(binaries, folder / "gm")
     gm: subprocess.Popen | None = None
     try:
         for name in ("small", "big"):
@@ -108,10 +158,11 @@ def measure(binaries: Path, folder: Path, services: int = 1000) -> GmFigures:
         for i in range(services):
             server.ask("POST", SEDNA + "jointinferenceservices", service(f"s{i}"))
         begin = time.monotonic()
-        gm = subprocess.Popen([binaries / "sedna-gm", "--kubeconfig", folder / "gm/kubeconfigs/gm", "--link-port", "0",
-                               "--link-host", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        gm = subprocess.Popen([binaries / "sedna-gm", "--kubeconfig", server.gm_kubeconfig, "--link-port", "0",
+                               "--link-host", "127.0.0.1", *server.gm_flags], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
         while server.count(DEPLOYMENTS) < 2 * services:
-            time.sleep(0.02)
+            time.sleep(kind.look_every)
             if gm.poll() is not None:
                 raise RuntimeError("sedna-gm ended")
         seconds = time.monotonic() - begin

@@ -29,6 +29,7 @@ BIN = ROOT / "build" / "bin"
 sys.path.insert(0, str(ROOT / "bench"))
 import apiserver  # noqa: E402 (beside this file, wherever this is started from)
 import gm as gm_bench  # noqa: E402
+import home as home_bench  # noqa: E402
 
 
 @dataclass
@@ -303,6 +304,40 @@ def gm_1000_services(folder: Path) -> Iterator[Figure]:
     yield Figure("rss_gm_1000", f.rss_mb, "MB", 60, f.rss_mb / 60, 1, upstream="232", note="yardstick: the target")
 
 
+def kube_1000_services(folder: Path) -> Iterator[Figure]:
+    try:
+        f = gm_bench.measure(BIN, folder / "kube", kind=gm_bench.KubeServer)
+    except gm_bench.NoKube:
+        print("LEFT OUT kube_1000_services: no kube-apiserver, and no Go to build it with (script/kube)", flush=True)
+        return
+    yield Figure("kube_1000_services", f.seconds, "s", f.yardstick, f.seconds / f.yardstick, 1.5, upstream="802",
+                 note=f"all children of 1000 services on a real API server; cpu={f.cpu:.1f}s reaction={f.reaction:.3f}s")
+
+
+def up_ready(folder: Path) -> Iterator[Figure]:
+    ours, bare, count = home_bench.up_ready(BIN, folder)
+    yield Figure("up_ready", ours, "s", bare, ours / bare, 10, note=f"yardstick: {count} empty sandboxes one by one")
+
+
+def apply_to_exec(folder: Path) -> Iterator[Figure]:
+    ours, bare = home_bench.apply_to_exec(BIN, folder)
+    yield Figure("apply_to_exec", ours, "s", bare, ours / bare, 10, note="yardstick: two empty sandboxes with a network")
+
+
+def rss_home(folder: Path) -> Iterator[Figure]:
+    """Each daemon of an idle home of two nodes by itself, and all of them together."""
+    found = home_bench.memory(BIN, folder)
+    for kind, target, upstream in (("lc", 14, "35"), ("gm", 25, "38.5"), ("node", 16, "-")):
+        yield Figure(f"rss_{kind}", found[kind], "MB", target, found[kind] / target, 1, upstream=upstream,
+                     note="yardstick: the target")
+    yield Figure("rss_home", found["home"], "MB", 60, found["home"] / 60, 1, note="yardstick: the target; sum of PSS")
+
+
+def binary_lc(_: Path) -> Iterator[Figure]:
+    size, libraries = home_bench.binary_size(BIN / "sedna-lc")
+    yield Figure("binary_lc", size, "MB", 14, size / 14, 1, upstream="38.5", note=f"yardstick: the target; with {libraries}")
+
+
 BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "ji_overhead_cpp": overhead_cpp,
     "ji_overhead_python": overhead_python,
@@ -318,6 +353,11 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "apiserver_list_10k": apiserver_list_10k,
     "rss_apiserver": rss_apiserver,
     "gm_1000_services": gm_1000_services,
+    "up_ready": up_ready,
+    "apply_to_exec": apply_to_exec,
+    "rss_home": rss_home,
+    "binary_lc": binary_lc,
+    "kube_1000_services": kube_1000_services,
     "fl_round_small": fl_round_small,
     "fl_round_middle": fl_round_middle,
     "fl_round_large": fl_round_large,

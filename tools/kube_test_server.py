@@ -1,4 +1,4 @@
-"""What script/kube asks of the API server it has started: is it ready, and does it take our CRDs.
+"""What script/kube asks of the API server it has started: is it ready, does it take our CRDs, and an account for sedna-gm.
 
 Nothing but the standard library, and the certificates that script/kube has put into the folder. Other tools that talk to
 that server use `Server`.
@@ -84,10 +84,38 @@ def apply_crds(server: Server, files: list[pathlib.Path]) -> str:
     return ""
 
 
+def make_account(server: Server, file: pathlib.Path, kubeconfig: pathlib.Path, target: pathlib.Path) -> str:
+    """Creates what `file` says, and at `target` a kubeconfig with its service account's token; returns what is wrong."""
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    groups = {"Namespace": "/api/v1", "ServiceAccount": "/api/v1"}
+    account = ""
+    for document in re.split(r"^---\s*$", file.read_text(), flags=re.MULTILINE):
+        kind = re.search(r"^kind: (\w+)$", document, flags=re.MULTILINE)
+        metadata = re.search(r"^metadata:\n((?:  .*\n)+)", document, flags=re.MULTILINE)
+        if kind is None or metadata is None:
+            continue
+        namespace = re.search(r"^  namespace: (\S+)$", metadata[1], flags=re.MULTILINE)
+        path = groups.get(kind[1], rbac) + (f"/namespaces/{namespace[1]}" if namespace else "") + f"/{kind[1].lower()}s"
+        status, body = server.request("POST", path, document.encode(), "application/yaml")
+        if status != 201:
+            return f"{file}: {status} {json.loads(body).get('message', body)}"
+        if kind[1] == "ServiceAccount":
+            account = f"{path}/{json.loads(body)['metadata']['name']}/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86400}}
+    status, body = server.request("POST", account, json.dumps(request).encode(), "application/json")
+    if status != 201:
+        return f"{account}: {status} {body[:300]!r}"
+    config = json.loads(kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": json.loads(body)["status"]["token"]}
+    target.touch(mode=0o600)
+    target.write_text(json.dumps(config))
+    return ""
+
+
 def main() -> int:
     """Entry point; the exit code is the answer."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["ready", "apply-crds"])
+    parser.add_argument("command", choices=["ready", "apply-crds", "account"])
     parser.add_argument("--dir", type=pathlib.Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("files", type=pathlib.Path, nargs="*")
@@ -95,7 +123,10 @@ def main() -> int:
     server = Server(arguments.dir, arguments.port)
     if arguments.command == "ready":
         return 0 if ready(server) else 1
-    problem = apply_crds(server, arguments.files)
+    if arguments.command == "account":
+        problem = make_account(server, arguments.files[0], arguments.dir / "kubeconfig", arguments.dir / "gm.kubeconfig")
+    else:
+        problem = apply_crds(server, arguments.files)
     if problem:
         print(problem, file=sys.stderr)
     return 1 if problem else 0

@@ -12,7 +12,6 @@ import base64
 import http.client
 import json
 import os
-import re
 import signal
 import ssl
 import subprocess
@@ -196,26 +195,7 @@ class KubeHome(Home):
         context = ssl.create_default_context(cafile=str(state / "ca.crt"))
         context.load_cert_chain(str(state / "admin.crt"), str(state / "admin.key"))
         self.api = Api(cluster["server"].removeprefix("https://"), context)
-        self.apply_rights()
-        token = self.api.create("/api/v1/namespaces/sedna/serviceaccounts/sedna-gm/token", {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}})
-        config["users"][0]["user"] = {"token": token["status"]["token"]}
-        kubeconfig = state / "gm.kubeconfig"
-        kubeconfig.write_text(json.dumps(config))
-        kubeconfig.chmod(0o600)
-        self.gm_flags = ["--kubeconfig", str(kubeconfig), "--lease-namespace", "sedna"]
-
-    def apply_rights(self) -> None:
-        """deploy/rbac as it stands, but for what is there already."""
-        rbac = "/apis/rbac.authorization.k8s.io/v1/"
-        paths = {"Namespace": "/api/v1/namespaces", "ServiceAccount": "/api/v1/namespaces/sedna/serviceaccounts",
-                 "ClusterRole": rbac + "clusterroles", "ClusterRoleBinding": rbac + "clusterrolebindings",
-                 "Role": rbac + "namespaces/sedna/roles", "RoleBinding": rbac + "namespaces/sedna/rolebindings"}
-        for document in (ROOT / "deploy/rbac/sedna-gm.yaml").read_text().split("\n---\n"):
-            kind = re.search(r"^kind: (\w+)", document, re.MULTILINE)
-            assert kind is not None
-            status, answer = self.api.ask("POST", paths[kind[1]], document, "application/yaml")
-            assert status in (201, 409), answer
+        self.gm_flags = ["--kubeconfig", str(folder / "gm.kubeconfig"), "--lease-namespace", "sedna"]
 
     def script(self, command: str) -> None:
         subprocess.run([str(ROOT / "script/kube"), command, "--dir", str(self.folder)], check=True, timeout=90)
