@@ -28,12 +28,20 @@ def help_of(program: Path, *command: str) -> str:
 
 
 def reference(program: Path) -> str:
-    top = help_of(program)
-    commands = re.findall(r"^  ([a-z][a-z-]*) ", top.split("Subcommands:", 1)[1], re.MULTILINE)
-    parts = [HEAD, "```\n", top, "\n```\n"]
-    for command in commands:
-        parts += [f"\n## sedna {command}\n\n```\n", help_of(program, command), "\n```\n"]
+    parts = [HEAD, "```\n", help_of(program), "\n```\n"]
+    waiting = [(command,) for command in subcommands(help_of(program))]
+    while waiting:
+        command = waiting.pop(0)
+        text = help_of(program, *command)
+        parts += [f"\n## sedna {' '.join(command)}\n\n```\n", text, "\n```\n"]
+        waiting[:0] = [(*command, below) for below in subcommands(text)]
     return "".join(parts)
+
+
+def subcommands(text: str) -> list[str]:
+    """Those that a help text lists."""
+    listed = text.split("Subcommands:", 1)
+    return re.findall(r"^  ([a-z][a-z-]*) ", listed[1], re.MULTILINE) if len(listed) > 1 else []
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ inline constexpr int kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitRefused
 void add_agent(CLI::App& program, Action& action);
 /// `command`: what stands behind "--" on the command line.
 void add_network(CLI::App& program, Action& action, std::vector<std::string> command);
+void add_image(CLI::App& program, Action& action);
 void add_stop(CLI::App& program, Action& action);
 
 }  // namespace sedna::node_program

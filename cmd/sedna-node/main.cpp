@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   node_program::add_agent(program, action);
   node_program::add_network(program, action, std::move(command));
   node_program::add_stop(program, action);
+  node_program::add_image(program, action);
   program.require_subcommand(0, 1);
   try {
     program.parse(own, argv);

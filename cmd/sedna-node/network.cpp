@@ -84,7 +84,7 @@ int forward(const NetworkFlags& flags) {
     throw Error(ErrorCode::kUnavailable, std::string("cannot listen: ") + std::strerror(errno), flags.listen);
   socklen_t size = sizeof address;
   getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size);
-  if (node::HomeFile::read(state_of(flags))) node::enter_home_network(state_of(flags), "");
+  if (node::HomeFile::read(state_of(flags))) node::enter_home_network(state_of(flags), flags.node);
   signal(SIGPIPE, SIG_IGN);
   std::printf("READY %s:%d\n", flags.listen.substr(0, own).c_str(), ntohs(address.sin_port));
   std::fflush(stdout);
@@ -130,6 +130,7 @@ void add_network(CLI::App& program, Action& action, std::vector<std::string> com
   auto* carry = program.add_subcommand("forward", "Carries connections from the host into the Pod network");
   carry->add_option("--state", flags->state, "The home's state folder")->required();
   carry->add_option("--listen", flags->listen, "Address and port on the host; port 0: any");
+  carry->add_option("--node", flags->node, "From this node's side: reaches its Pods also while it is cut off");
   carry->add_option("--to", flags->to, "Address and port of a Pod or a Service")->required();
   when(carry, forward);
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sedna/cli/cluster.hpp"
 #include "sedna/cli/console.hpp"
@@ -52,7 +53,12 @@ void add_apply(CLI::App& program, Globals& globals, Action& action);
 void add_watching_commands(CLI::App& program, Globals& globals, Action& action);  ///< logs, events, status, top, …
 void add_home_commands(CLI::App& program, Globals& globals, Action& action);      ///< up, down, doctor, …
 void add_run(CLI::App& program, Globals& globals, Action& action);
-void add_reach_commands(CLI::App& program, Globals& globals, Action& action);  ///< port-forward, net
+void add_reach_commands(CLI::App& program, Globals& globals, Action& action);  ///< port-forward, open, net
+void add_image(CLI::App& program, Globals& globals, Action& action);
+
+/// Becomes sedna-node with these words and the home's state folder; throws Error where there is no home (`why`: what
+/// a cluster does instead).
+[[noreturn]] void become_node_program(const Globals& globals, std::vector<std::string> words, const char* why);
 void add_completion(CLI::App& program, Globals& globals, Action& action);
 
 }  // namespace sedna::cli_program

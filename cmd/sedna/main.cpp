@@ -124,6 +124,7 @@ int run(int argc, char** argv) {
   add_object_commands(program, globals, action);
   add_watching_commands(program, globals, action);
   add_reach_commands(program, globals, action);
+  add_image(program, globals, action);
   add_completion(program, globals, action);
   examples_to_footers(program);
   try {

@@ -248,9 +248,10 @@ std::string advice_for(const PodSummary& pod) {
   if (pod.status == "OOMKilled") return "it used more memory than resources.limits.memory: raise it in the template";
   if (pod.status == "Unschedulable") return "sedna get nodes --show-labels   shows what there is to run on";
   if (pod.status == "ImageNeedsCommand" || pod.status == "ErrImagePull" || pod.status == "ImagePullBackOff") {
-    return "images are not pulled on one machine: give the container a command, or say in a file what the image runs "
-           "(sedna up --images FILE)";
+    return "images are not pulled on one machine: load it from an archive (sedna image load FILE), give the container "
+           "a command, or say in a file what the image runs (sedna up --images FILE)";
   }
+  if (pod.status == "ImageNeedsSandbox") return "sedna doctor   says what a sandbox needs on this machine";
   if (pod.status.starts_with("Init:") || pod.status == "Error" || pod.status == "Failed") {
     return "sedna logs " + pod.name + flags + container + "   shows its last words";
   }

@@ -1,4 +1,4 @@
-// `sedna port-forward` and `sedna open`: from this machine to a port of a worker or service.
+// `sedna port-forward`: from this machine to a port of a worker or service. `sedna open` (open.hpp) builds on it.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,19 @@ struct Forward {
 /// Throws Error naming the text. ":5001" takes a free port.
 Forward parse_forward(const std::string& text);
 
-/// Forwards until the process is ended. In a home through its network, in a cluster through kubectl.
+/// What a forwarding leads to, and the program that does it: in a home through its network, in a cluster kubectl.
+struct ForwardPlan {
+  ForwardPlan() {}
+  Forward forward;
+  std::string pod;
+  std::vector<std::string> argv;
+};
+ForwardPlan plan_forward(Cluster& cluster, const PortForwardOptions& options);
+
+/// Becomes another program; throws Error when it cannot.
+[[noreturn]] void become(const std::vector<std::string>& argv);
+
+/// Forwards until the process is ended.
 int port_forward(Cluster& cluster, Console& console, const PortForwardOptions& options);
 
 }  // namespace sedna::cli

@@ -96,9 +96,9 @@ Style style_of_word(std::string_view word) {
   static constexpr std::array kGood{"Running", "Ready", "Completed", "Succeeded", "Active", "Bound", "Available"};
   static constexpr std::array kWaiting{"Pending",  "ContainerCreating", "Terminating", "Waiting",  "Starting",
                                        "Init:0/1", "PodInitializing",   "Unknown",     "NotReady", "Stopping"};
-  static constexpr std::array kBad{"Failed",  "Error",       "CrashLoopBackOff", "OOMKilled",
-                                   "Evicted", "InitFailed",  "ImagePullBackOff", "ImageNeedsCommand",
-                                   "Lost",    "ErrImagePull"};
+  static constexpr std::array kBad{"Failed",  "Error",        "CrashLoopBackOff", "OOMKilled",
+                                   "Evicted", "InitFailed",   "ImagePullBackOff", "ImageNeedsCommand",
+                                   "Lost",    "ErrImagePull", "ImageNeedsSandbox"};
   const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), word) != list.end(); };
   if (in(kGood)) return Style::kGood;
   if (in(kWaiting)) return Style::kWarning;

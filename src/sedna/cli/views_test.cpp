@@ -1,9 +1,12 @@
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "sedna/cli/describe.hpp"
 #include "sedna/cli/edge_figures.hpp"
 #include "sedna/cli/fake_cluster.hpp"
 #include "sedna/cli/get.hpp"
+#include "sedna/cli/open.hpp"
 #include "sedna/cli/overview.hpp"
 #include "sedna/cli/port_forward.hpp"
 #include "sedna/cli/remove.hpp"
@@ -239,6 +242,44 @@ TEST(RunService, NamesAndForwards) {
   EXPECT_EQ(parse_forward(":5001").local, 0);
   EXPECT_EQ(parse_forward("5001").local, 5001);
   for (const char* bad : {"", "a", "1:2:3", "70000", "0"}) EXPECT_THROW(parse_forward(bad), Error) << bad;
+}
+
+// HOME-1.8
+TEST(Open, TheBrowserNeedsADisplay) {
+  std::map<std::string, std::string> env;
+  const auto variable = [&](const char* name) { return env[name]; };
+  const auto all = [](const std::string&) { return true; };
+  EXPECT_EQ(browser_program(variable, all), std::nullopt);
+  env["DISPLAY"] = ":0";
+  EXPECT_EQ(browser_program(variable, all), "xdg-open");
+  EXPECT_EQ(browser_program(variable, [](const std::string& name) { return name == "sensible-browser"; }),
+            "sensible-browser");
+  EXPECT_EQ(browser_program(variable, [](const std::string&) { return false; }), std::nullopt);
+  env["BROWSER"] = "firefox:w3m";
+  EXPECT_EQ(browser_program(variable, all), "firefox");
+  env["BROWSER"] = "firefox --new %s";
+  EXPECT_EQ(browser_program(variable, all), "xdg-open");
+}
+
+// HOME-1.8
+TEST_F(ViewsTest, OpenFindsWhatIsMeantAndItsPort) {
+  auto service = object(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web","namespace":"default"},
+      "spec":{"ports":[{"name":"https-0","port":8443,"targetPort":5000},{"name":"http","port":80}]}})");
+  ASSERT_TRUE(cluster.api().create(api::kinds::kService, service, {}));
+  OpenOptions options;
+  options.ns = "default";
+  options.what = "web";
+  auto target = find_open_target(cluster, options);
+  EXPECT_EQ(target.what, "svc/web");
+  EXPECT_EQ(target.port, 8443);
+  EXPECT_EQ(target.scheme, "https");
+  options.port = 80;
+  options.what = "svc/web";
+  target = find_open_target(cluster, options);
+  EXPECT_EQ(target.port, 80);
+  EXPECT_EQ(target.scheme, "http");
+  options.what = "nothing";
+  EXPECT_THROW(find_open_target(cluster, options), Error);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "sedna/base/log.hpp"
 #include "sedna/node/files.hpp"
+#include "sedna/node/image_store.hpp"
 #include "sedna/node/limits.hpp"
 #include "sedna/node/plain_mode.hpp"
 #include "sedna/node/pod_runner.hpp"
@@ -105,7 +106,11 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
   reason = "CreateContainerError";
   Invocation invocation;
   const std::string image(api::string_at(container, {"image"}));
-  const bool downloads = is_storage_initializer(image) && context_.images.find(image) == nullptr &&
+  ImageMap images = context_.images;
+  if (images.find(image) == nullptr) {
+    if (auto stored = ImageStore(context_.paths.state).find(image)) images.add(image, std::move(stored->entry));
+  }
+  const bool downloads = is_storage_initializer(image) && images.find(image) == nullptr &&
                          api::array_at(container, {"command"}) == nullptr;
   if (downloads) {
     invocation.argv.push_back(context_.storage_initializer);
@@ -115,12 +120,19 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
       }
     }
   } else {
-    auto resolved = resolve_invocation(container, context_.images);
+    auto resolved = resolve_invocation(container, images);
     if (!resolved) {
       reason = "ImageNeedsCommand";
       return resolved.error();
     }
     invocation = std::move(*resolved);
+    if (!invocation.rootfs.empty() && context_.sandbox.bwrap.empty()) {
+      reason = "ImageNeedsSandbox";
+      return Error(ErrorCode::kUnimplemented,
+                   "image \"" + image +
+                       "\" has a file system of its own, and in plain mode containers run on this machine's; `sedna "
+                       "doctor` says what a sandbox needs, `sedna up --images FILE` can name a command instead");
+    }
   }
   auto environment = environment_of(container, invocation);
   if (!environment) {
@@ -139,7 +151,8 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
 
   Launch start;
   start.shim = context_.shim;
-  const Path cwd = invocation.cwd.empty() ? Path(kWorkspace) : Path(invocation.cwd);
+  // An image that names no working folder means its root.
+  const Path cwd = invocation.cwd.empty() ? Path(invocation.rootfs.empty() ? kWorkspace : "/") : Path(invocation.cwd);
   const auto limits = container_limits(container, *context_.cgroups, cgroup_name(ref));
   start.memory_limit = limits.watched_memory;
   start.cgroups = limits.cgroups;
@@ -161,9 +174,10 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     spec.rootfs = invocation.rootfs;
     spec.new_proc = context_.sandbox.new_proc;
     spec.cwd = cwd;
+    const auto inside = spec.rootfs.empty() ? cwd : resolve_in_rootfs(spec.rootfs, cwd, true).value_or(cwd);
     std::error_code error;
-    const bool own_cwd = !std::filesystem::is_directory(spec.rootfs / cwd.relative_path(), error) &&
-                         !std::filesystem::is_directory(invocation.rootfs.empty() ? cwd : Path("/nonexistent"), error);
+    const bool own_cwd =
+        !std::filesystem::is_directory(spec.rootfs.empty() ? inside : spec.rootfs / inside.relative_path(), error);
     if (own_cwd && std::ranges::none_of(*mounts, [&](const auto& m) { return m.target == cwd; }))
       spec.work = folder.scratch("work");
     spec.scratch_tmp = folder.scratch("tmp");
@@ -177,6 +191,10 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     spec.host_ipc = flag(pod_, {"spec", "hostIPC"});
     spec.uid = id_at(pod_, container, "runAsUser");
     spec.gid = id_at(pod_, container, "runAsGroup");
+    if (!spec.uid) {
+      spec.uid = invocation.uid;
+      if (!spec.gid) spec.gid = invocation.gid;
+    }
     spec.mounts.emplace_back(paths_.hosts(), "/etc/hosts", true);
     spec.mounts.insert(spec.mounts.end(), mounts->begin(), mounts->end());
     for (const auto& device : limits.devices) {

@@ -126,6 +126,8 @@ Result<Invocation> resolve_invocation(const json::object& container, const Image
     out.env = entry->env;
     out.venv = entry->venv;
     out.rootfs = entry->rootfs;
+    out.uid = entry->uid;
+    out.gid = entry->gid;
   }
   if (!command.empty()) {
     out.argv = command;
@@ -136,11 +138,11 @@ Result<Invocation> resolve_invocation(const json::object& container, const Image
     out.argv.insert(out.argv.end(), rest.begin(), rest.end());
   }
   if (out.argv.empty()) {
-    return Error(
-        ErrorCode::kNotFound,
-        "images are not pulled on this machine, and nothing says what \"" + image +
-            "\" runs. Give the container a command, or start with `sedna up --images FILE`, where FILE has: \"" +
-            image + "\": {command: [\"python3\", \"/path/to/worker.py\"]}");
+    return Error(ErrorCode::kNotFound, "images are not pulled on this machine, and nothing says what \"" + image +
+                                           "\" runs. Give the container a command, or load the image from an archive "
+                                           "(`docker save`, OCI) with `sedna image "
+                                           "load FILE`, or start with `sedna up --images FILE`, where FILE has: \"" +
+                                           image + "\": {command: [\"python3\", \"/path/to/worker.py\"]}");
   }
   if (const auto cwd = api::string_at(container, {"workingDir"}); !cwd.empty()) out.cwd = cwd;
   return out;

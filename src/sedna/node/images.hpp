@@ -21,6 +21,7 @@ struct ImageEntry {
   std::string venv;    ///< a Python virtual environment: its bin goes first in PATH, VIRTUAL_ENV is set
   std::string rootfs;  ///< an unpacked image: the container's root instead of the host's
   std::map<std::string, std::string> env;
+  std::optional<unsigned> uid, gid;  ///< of a loaded image's user
 };
 
 /// Immutable. Names match with and without tag: "repo/name:tag" before "repo/name".
@@ -47,6 +48,7 @@ struct Invocation {
   std::string cwd;
   std::map<std::string, std::string> env;  ///< of the image; the container's own wins
   std::string venv, rootfs;
+  std::optional<unsigned> uid, gid;
 };
 /// kNotFound: ImageNeedsCommand, with a message that shows what to do.
 Result<Invocation> resolve_invocation(const json::object& container, const ImageMap& images);

@@ -18,6 +18,11 @@
 //         termination-log
 //         scratch/{tmp,var-tmp,run,work}  what the container may write to
 //   <state>/net/                          the namespaces' holder (home_network.hpp)
+//   <state>/images/                       loaded images, for all nodes (image_store.hpp)
+//     lock                                held while something is changed
+//     names.json                          {"name:tag": id}
+//     <id>/image.json, <id>/rootfs/       what a container runs, and its root
+//     .load-*                             a change under way, or what a killed one left
 #pragma once
 
 #include <filesystem>

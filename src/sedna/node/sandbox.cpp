@@ -4,6 +4,7 @@
 #include <set>
 #include <system_error>
 
+#include "sedna/node/rootfs.hpp"
 #include "sedna/node/run_program.hpp"
 
 namespace sedna::node {
@@ -53,7 +54,9 @@ class View {
   std::vector<std::pair<Path, Path>> private_folders() const {
     std::vector<std::pair<Path, Path>> out;
     if (!spec_.scratch_tmp.empty()) out.emplace_back("/tmp", spec_.scratch_tmp);
-    if (!spec_.scratch_var_tmp.empty()) out.emplace_back("/var/tmp", spec_.scratch_var_tmp);
+    const Path var_tmp = spec_.rootfs.empty() ? Path("/var/tmp")
+                                              : resolve_in_rootfs(spec_.rootfs, "/var/tmp", true).value_or("/var/tmp");
+    if (!spec_.scratch_var_tmp.empty()) out.emplace_back(var_tmp, spec_.scratch_var_tmp);
     if (!spec_.scratch_run.empty()) out.emplace_back("/run", spec_.scratch_run);
     return out;
   }
@@ -109,7 +112,16 @@ class View {
 
 std::vector<std::string> sandbox_command(const std::string& bwrap, const SandboxSpec& spec) {
   std::vector<std::string> out{bwrap};
-  View(spec, out).write();
+  SandboxSpec resolved = spec;
+  if (!spec.rootfs.empty()) {
+    // bubblewrap makes targets while the host is still in sight: links of an image must not lead it there.
+    const auto inside = [&](const Path& target) {
+      return resolve_in_rootfs(spec.rootfs, target, true).value_or(target);
+    };
+    for (auto& mount : resolved.mounts) mount.target = inside(mount.target);
+    resolved.cwd = inside(spec.cwd);
+  }
+  View(resolved, out).write();
   // The shim must be the last to go: bubblewrap follows it, and everything inside follows bubblewrap.
   out.insert(out.end(), {"--die-with-parent", "--cap-drop", "ALL", "--cap-add", "CAP_NET_BIND_SERVICE"});
   if (!spec.host_ipc) out.emplace_back("--unshare-ipc");

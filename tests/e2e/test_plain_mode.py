@@ -1,0 +1,118 @@
+"""A home without namespaces and sandboxes (``sedna up --plain``, and where the kernel refuses them): Pods are bare
+processes, and what that costs is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from home import SEDNA, Home, eventually, home, linear_model
+from images import RUNS, docker_archive, says_layers
+from test_image import named
+from test_pods import apply, phase, pod, status
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with home(tmp_path_factory.mktemp("plain") / "state", "--plain", "--nodes", "cloud0:cloud") as it:
+        yield it
+
+
+# HOME-2.11
+def test_the_mode_is_announced(running: Home) -> None:
+    node = running.json("get", "node", "cloud0")
+    plain = [c for c in node["status"]["conditions"] if c["type"] == "PlainMode" or c.get("reason") == "PlainMode"]
+    assert plain and plain[0]["message"], node["status"]["conditions"]
+
+
+# HOME-2.11
+def test_pods_run_restart_and_end(running: Home) -> None:
+    apply(running, pod("once", "echo $HOSTNAME; exit 3"))
+    ended = phase(running, "once", "Failed")
+    assert ended["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+    assert running.sedna("logs", "once") == "once\n"
+    again = pod("again", "exit 1")
+    again["spec"]["restartPolicy"] = "OnFailure"
+    apply(running, again)
+    eventually("it is started again", lambda: status(running, "again")["containerStatuses"][0]["restartCount"] >= 1, 40)
+    running.sedna("delete", "pod", "--all")
+
+
+# HOME-2.11
+def test_a_joint_inference_service_answers(running: Home, tmp_path: Path) -> None:
+    for name in ("small", "big"):
+        linear_model(tmp_path / f"{name}.onnx", 4)
+    running.sedna("run", "--edge", str(tmp_path / "small.onnx"), "--cloud", str(tmp_path / "big.onnx"), "--name", "plain",
+                  "--filter", "MSP", "--param", "threshold=0.5")
+    assert running.running("plain")
+    with subprocess.Popen([str(SEDNA), "--state", str(running.state), "open", "plain", "--no-browser"],
+                          stdout=subprocess.PIPE, text=True) as forward:
+        try:
+            assert forward.stdout is not None
+            url = forward.stdout.readline().strip()
+
+            def ask() -> dict | None:
+                body = {"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 0, 0]}]}
+                request = urllib.request.Request(url + "v2/models/small/infer", json.dumps(body).encode(),
+                                                 {"Content-Type": "application/json"})
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        return json.load(answer)
+                except OSError:
+                    return None  # the worker does not listen yet
+
+            assert eventually("the edge worker answers", ask, 30)
+        finally:
+            forward.terminate()
+    running.sedna("delete", "ji,models", "--all")
+
+
+# HOME-3.5
+def test_an_image_with_files_of_its_own_says_that_it_cannot_run(running: Home, tmp_path: Path) -> None:
+    archive = docker_archive(tmp_path / "says.tar", says_layers(), ["local/says:1"], **RUNS)
+    running.sedna("image", "load", str(archive))
+    apply(running, named("own", "local/says:1"))
+
+    def waiting() -> dict | None:
+        found = status(running, "own").get("containerStatuses", [{}])[0].get("state", {}).get("waiting", {})
+        return found if found.get("reason") == "ImageNeedsSandbox" else None
+
+    found = eventually("it says so", waiting)
+    assert isinstance(found, dict)
+    assert "plain mode" in found["message"] and "sedna doctor" in found["message"]
+    assert "ImageNeedsSandbox" in running.run("status").stdout
+    running.sedna("delete", "pod", "own")
+    running.sedna("image", "remove", "local/says:1", "--force")
+
+
+# HOME-2.11
+def test_where_the_kernel_refuses_namespaces_it_is_the_mode(tmp_path: Path) -> None:
+    """User namespaces are used up: what a kernel without them says, too."""
+    limit = Path("/proc/sys/user/max_user_namespaces")
+    bwrap = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--"]
+    # In a namespace of our own its root may set the limit for what is below.
+    refusing = [*bwrap, "sh", "-c", f'echo 0 > {limit} && exec "$@"', "sh"]
+    try:
+        possible = subprocess.run([*refusing, "true"], capture_output=True, timeout=30).returncode == 0
+    except FileNotFoundError:
+        possible = False
+    if not possible:
+        pytest.skip("this machine does not let a test take namespaces away")
+    state = tmp_path / "state"
+    it = Home(state)
+    env = {k: v for k, v in os.environ.items() if k not in ("KUBECONFIG", "SEDNA_STATE")}
+    try:
+        up = subprocess.run([*refusing, str(SEDNA), "--state", str(state), "up", "--detach", "--nodes", "cloud0:cloud"],
+                            capture_output=True, text=True, timeout=180, env=env)
+        assert up.returncode == 0, up.stdout + up.stderr + it.logs()
+        assert "plain" in (up.stdout + up.stderr).lower()
+        apply(it, pod("p", "echo works"))
+        phase(it, "p", "Succeeded")
+        assert it.sedna("logs", "p") == "works\n"
+    finally:
+        assert it.run("down").returncode == 0
