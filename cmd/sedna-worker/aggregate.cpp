@@ -10,6 +10,7 @@
 
 #include "sedna/base/log.hpp"
 #include "sedna/base/metrics.hpp"
+#include "sedna/federated/job_reporter.hpp"
 #include "sedna/federated/server.hpp"
 #include "sedna/federated/server_settings.hpp"
 #include "sedna/worker/context.hpp"
@@ -94,7 +95,10 @@ int run_aggregate(const AggregateFlags& flags) {
   block_stop_signals();
   const auto context = worker::Context::from_environment();
   metrics::Registry registry;
-  federated::AggregationServer server(server_options(flags, context), registry);
+  federated::JobReporter reporter(federated::JobReporterOptions::from_context(context));
+  auto options = server_options(flags, context);
+  reporter.watch(options);
+  federated::AggregationServer server(std::move(options), registry);
   server.start();
   std::printf("READY %s/%s\n", server.origin().c_str(), flags.aggregation.c_str());
   std::fflush(stdout);
@@ -102,6 +106,7 @@ int run_aggregate(const AggregateFlags& flags) {
   constexpr long kTurn = 100;
   while (!server.wait_for(SteadyClock::duration::zero())) {
     if (const int signal = stop_signal_within(kTurn)) {
+  reporter.follow(server);
       log::info("stopping", {{"signal", signal}, {"rounds", server.rounds()}});
       server.stop();
       return kExitOk;
@@ -109,11 +114,13 @@ int run_aggregate(const AggregateFlags& flags) {
   }
   const std::string failure = server.failure();
   server.stop();
+      reporter.finish();
   if (!failure.empty()) throw Error(ErrorCode::kAborted, failure);
   return kExitOk;
 }
 
 }  // namespace
+  reporter.finish();
 
 void add_aggregate(CLI::App& program, Action& action) {
   auto flags = std::make_shared<AggregateFlags>();

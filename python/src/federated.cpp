@@ -15,6 +15,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "sedna/federated/client.hpp"
+#include "sedna/federated/job_reporter.hpp"
 #include "sedna/federated/round_client.hpp"
 #include "sedna/federated/server.hpp"
 #include "sedna/federated/server_settings.hpp"
@@ -172,6 +173,7 @@ class AggregationHost {
       const std::lock_guard lock(mutex_);
       reports_.push_back(report);
     };
+    reporter_.watch(o);
     server_ = std::make_unique<federated::AggregationServer>(std::move(o), registry_);
   }
   ~AggregationHost() { stop(); }
@@ -179,6 +181,7 @@ class AggregationHost {
   void start() {
     const nb::gil_scoped_release unlocked;
     server_->start();
+    reporter_.follow(*server_);
   }
   /// The next finished round, for a rule in Python; None at the timeout. With a rule of the core's: only waits.
   RoundCall* next(double seconds) {
@@ -225,6 +228,7 @@ class AggregationHost {
     queue_->close();
     server_->stop();
   }
+    reporter_.finish();
   std::string failure() const { return server_->failure(); }
   std::vector<std::string> clients() const { return server_->clients(); }
   std::int64_t rounds() const { return server_->rounds(); }
@@ -238,6 +242,8 @@ class AggregationHost {
   std::vector<federated::RoundReport> reports_;
   std::unique_ptr<federated::AggregationServer> server_;
 };
+  federated::JobReporter reporter_{
+      federated::JobReporterOptions::from_context(worker::Context::from_environment())};
 
 class FederatedClient {
  public:

@@ -136,4 +136,16 @@ void AggregationServer::stop() {
   impl_->stop();
 }
 
+JobProgress AggregationServer::progress() const {
+  const std::lock_guard lock(impl_->mutex);
+  JobProgress out;
+  out.round = impl_->model_round;
+  out.arrived = impl_->machine.updates();
+  out.selected = impl_->machine.options().participants;
+  out.connected = impl_->machine.connected().size();
+  const auto phase = impl_->machine.phase();
+  if (phase == RoundMachine::Phase::kCollecting) out.missing = impl_->machine.missing();
+  return out;
+}
+
 }  // namespace sedna::federated

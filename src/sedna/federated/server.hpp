@@ -33,6 +33,17 @@ struct RoundReport {
   std::string stopped;                    ///< why it is the last although more were planned
   std::size_t clipped = 0;                ///< updates that were cut to the bound
   std::optional<double> epsilon;          ///< of differential privacy, after this round
+  std::optional<double> staleness;  ///< asynchronous rules: how many rounds old the updates' beginnings were, mean
+  std::vector<std::string> chosen;  ///< who was to train, where clients are chosen
+};
+
+/// How the job stands between two rounds' reports.
+struct JobProgress {
+  std::int64_t round = 0;    ///< the last one whose model is out
+  std::size_t arrived = 0;   ///< updates of the open round
+  std::size_t selected = 0;  ///< so many close it
+  std::size_t connected = 0;
+  std::vector<std::string> missing;  ///< connected, and has not brought its update
 };
 
 /// What is on disk before a client hears that its update is committed.
@@ -77,6 +88,7 @@ class AggregationServer {
   std::string failure() const;
   std::int64_t rounds() const;
   std::vector<std::string> clients() const;
+  JobProgress progress() const;
   /// Says goodbye to the clients, then ends everything. Idempotent, blocking.
   void stop();
 

@@ -1,0 +1,228 @@
+"""FederatedLearningJobs on a home of a cloud node and two edge nodes, with real processes: digits, upstream's API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from home import BIN, ROOT, Home, eventually, home
+
+HERE = Path(__file__).resolve().parent / "federated_job"
+EDGES = ("edge0", "edge1")
+IMAGES = f"""
+test/federated:
+  command: [python3]
+  cwd: {HERE}
+  venv: {ROOT}/build/venv
+  env: {{PYTHONPATH: "{ROOT}/python", BACKEND_TYPE: SKLEARN, OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1"}}
+sedna/worker:
+  command: [{BIN}/sedna-worker]
+  cwd: {HERE}
+"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    work = tmp_path_factory.mktemp("federated")
+    images = work / "images.yaml"
+    images.write_text(IMAGES)
+    with home(work / "state", "--nodes", "cloud0:cloud,edge0:edge,edge1:edge", "--images", str(images)) as it:
+        if "PlainMode" in it.sedna("get", "nodes", "-o", "json"):
+            pytest.skip("this machine has no namespaces for nodes of their own")
+        yield it
+
+
+def folder(it: Home, node: str) -> Path:
+    """What the containers of ``node`` see as /var/lib/sedna/job."""
+    path = it.state / "nodes" / node / "var-lib-sedna" / "job"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def digits(it: Home) -> tuple[np.ndarray, np.ndarray]:
+    """Each edge node gets half of the digits (0-4 mostly, 5-9 mostly); the test set stays here."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    order = np.random.RandomState(0).permutation(len(x))
+    x, y = x[order] / 16.0, y[order]
+    train_x, train_y = x[360:], y[360:]
+    low = (train_y < 5) ^ (np.arange(len(train_y)) % 10 == 0)
+    for node, part in zip(EDGES, (low, ~low)):
+        np.savez(folder(it, node) / "train.npz", x=train_x[part], y=train_y[part])
+    folder(it, "cloud0")
+    return x[:360], y[:360]
+
+
+def job(name: str, rounds: int, aggregator: dict, epoch_seconds: float = 0.0, **fields: object) -> str:
+    """The YAML (JSON is YAML) of a job with its Model and Datasets."""
+    objects: list[dict] = [{"apiVersion": "sedna.io/v1alpha1", "kind": "Model", "metadata": {"name": name},
+                            "spec": {"url": f"/var/lib/sedna/job/{name}", "format": "npz"}}]
+    workers = []
+    for node in EDGES:
+        objects.append({"apiVersion": "sedna.io/v1alpha1", "kind": "Dataset", "metadata": {"name": f"{name}-{node}"},
+                        "spec": {"url": "/var/lib/sedna/job/train.npz", "format": "txt", "nodeName": node}})
+        container = {"name": "train", "image": "test/federated:v1", "args": ["train.py"],
+                     "env": [{"name": "EPOCH_SECONDS", "value": str(epoch_seconds)}]}
+        workers.append({"dataset": {"name": f"{name}-{node}"},
+                        "template": {"spec": {"nodeName": node, "containers": [container]}}})
+    objects.append({
+        "apiVersion": "sedna.io/v1alpha1", "kind": "FederatedLearningJob", "metadata": {"name": name},
+        "spec": {"rounds": rounds, "trainingWorkers": workers, **fields,
+                 "aggregationWorker": {"model": {"name": name},
+                                       "template": {"spec": {"nodeName": "cloud0", "containers": [aggregator]}}}}})
+    return "\n---\n".join(json.dumps(o) for o in objects)
+
+
+SCRIPT = {"name": "aggregate", "image": "test/federated:v1", "args": ["aggregate.py"]}
+PROGRAM = {"name": "aggregate", "image": "sedna/worker:v1", "args": ["aggregate"]}
+
+
+def status_of(it: Home, name: str) -> dict:
+    return it.json("get", "fl", name).get("status", {})
+
+
+def condition(status: dict, kind: str) -> dict:
+    return next((c for c in status.get("conditions", []) if c["type"] == kind), {})
+
+
+def completed(it: Home, name: str, seconds: float = 120) -> dict:
+    def done() -> dict | None:
+        status = status_of(it, name)
+        return status if condition(status, "Complete").get("status") == "True" else None
+
+    try:
+        return eventually(f"{name} is complete", done, seconds)
+    except AssertionError as error:
+        parts = [str(error), it.sedna("describe", "fl", name)]
+        for pod in pods(it, name):
+            with contextlib.suppress(AssertionError):
+                parts.append(pod["metadata"]["name"] + "\n" + it.sedna("logs", pod["metadata"]["name"], "--tail", "30"))
+        raise AssertionError("\n".join(parts)) from None
+
+
+def pods(it: Home, name: str, role: str = "") -> list[dict]:
+    selector = f"federatedlearningjob.sedna.io/name={name}"
+    if role:
+        selector += f",federatedlearningjob.sedna.io/worker-type={role}"
+    return it.json("get", "pods", "-l", selector)["items"]
+
+
+def accuracy(model: Path, test: tuple[np.ndarray, np.ndarray]) -> float:
+    with np.load(model) as file:
+        return float(np.mean((test[0] @ file["w"] + file["b"]).argmax(1) == test[1]))
+
+
+def process_of(pod: dict) -> int:
+    """The process id of the Pod's worker: ours, which its environment tells."""
+    mark = f"POD_UID={pod['metadata']['uid']}".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            name = (entry / "comm").read_text().strip()
+            if name.startswith(("python", "sedna-worker")) and mark in (entry / "environ").read_bytes().split(b"\0"):
+                return int(entry.name)
+    return 0
+
+
+def kill(pod: dict) -> None:
+    pid = eventually("the worker runs", lambda: process_of(pod), 30)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_upstreams_scripts_run_to_the_end(running: Home) -> None:
+    test = digits(running)
+    running.sedna("apply", "-f", "-", text=job("digits", 5, SCRIPT))
+    status = completed(running, "digits")
+    assert status["phase"] == "Succeeded"
+    assert (status["active"], status["succeeded"], status["failed"]) == (0, 3, 0)
+    assert status["model"]["name"] == "digits"
+    assert "/var/lib/sedna/job/digits" in status["model"]["url"]
+    assert {(w["role"], w.get("node")) for w in status["workers"]} == {
+        ("aggregation", "cloud0"), ("train", "edge0"), ("train", "edge1")}
+
+    # What the training workers reported lands in the Model, as upstream has it.
+    metrics = eventually("metrics", lambda: running.json("get", "model", "digits").get("status", {}).get("metrics"), 20)
+    assert {m["key"] for m in metrics} >= {"loss", "accuracy"}
+    last = eventually("the last round is reported",
+                      lambda: (s := status_of(running, "digits"))["progress"]["round"] == 5 and s, 20)
+    assert last["progress"]["metrics"]["loss"] > 0
+
+    saved = sorted(folder(running, "edge0").glob("digits/*"))
+    assert saved, "the workers save the model under MODEL_URL"
+    assert accuracy(saved[0], test) > 0.85
+    described = running.sedna("describe", "fl", "digits")
+    for text in ("aggregation", "train", "Complete", "Rounds"):
+        assert text in described
+    assert "digits" in running.sedna("top", "--once")
+
+
+def test_killed_workers_rejoin_and_the_aggregator_goes_on_where_it_was(running: Home) -> None:
+    test = digits(running)
+    running.sedna("apply", "-f", "-", text=job("killed", 8, PROGRAM, epoch_seconds=0.5))
+
+    def reached(number: int) -> dict | None:
+        status = status_of(running, "killed")
+        return status if status.get("progress", {}).get("round", 0) >= number else None
+
+    status = eventually("round 2", lambda: reached(2), 60)
+    assert status["progress"]["rounds"] == 8
+    assert status["progress"]["selected"] == 2
+    kill(pods(running, "killed", "train")[0])
+    eventually("round 4 with the worker that was killed", lambda: reached(4), 60)
+    kill(pods(running, "killed", "aggregation")[0])
+    status = completed(running, "killed")
+    restarts = {w["role"]: w["restarts"] for w in status["workers"]}
+    assert restarts["aggregation"] == 1
+    assert sum(w["restarts"] for w in status["workers"] if w["role"] == "train") == 1
+    # No round was trained twice: the aggregator tells each round once, over both of its lives.
+    aggregator = pods(running, "killed", "aggregation")[0]["metadata"]["name"]
+    lines = running.sedna("logs", aggregator, "--previous") + running.sedna("logs", aggregator)
+    rounds = [int(line.split()[1]) for line in lines.splitlines() if line.startswith("ROUND ")]
+    assert rounds == sorted(set(rounds))
+    assert rounds[-1] == 8
+    assert status["progress"]["bytesReceived"] > 0
+    assert accuracy(next(iter(sorted(folder(running, "edge0").glob("killed/*")))), test) > 0.85
+
+
+def test_a_deleted_pod_is_made_again_and_a_deleted_job_leaves_nothing(running: Home) -> None:
+    digits(running)
+    running.sedna("apply", "-f", "-", text=job("deleted", 1000, PROGRAM, epoch_seconds=0.3))
+    eventually("it trains", lambda: status_of(running, "deleted").get("progress", {}).get("round", 0) >= 1, 60)
+    before = {p["metadata"]["uid"] for p in pods(running, "deleted")}
+    name = {w["role"]: w["worker"] for w in status_of(running, "deleted")["workers"]}
+    for role in ("aggregation", "train"):
+        running.sedna("delete", "pod", pods(running, "deleted", role)[0]["metadata"]["name"])
+
+    def rebuilt() -> dict | None:
+        status = status_of(running, "deleted")
+        now = {p["metadata"]["uid"] for p in pods(running, "deleted")}
+        return status if len(now) == 3 and len(now - before) == 2 and status["phase"] == "Running" else None
+
+    status = eventually("both are made again", rebuilt, 60)
+    assert {w["role"]: w["worker"] for w in status["workers"]} == name
+    reached = status["progress"]["round"]
+    eventually("the rounds go on", lambda: status_of(running, "deleted")["progress"]["round"] > reached + 1, 60)
+    running.sedna("delete", "fl", "deleted")
+    assert pods(running, "deleted") == []
+    assert running.json("get", "svc", "-l", "federatedlearningjob.sedna.io/name=deleted")["items"] == []
+
+
+def test_a_broken_script_is_told_with_worker_and_hint(running: Home) -> None:
+    digits(running)
+    broken = {"name": "aggregate", "image": "test/federated:v1", "args": ["-c", "raise SystemExit('no such rule')"]}
+    running.sedna("apply", "-f", "-", text=job("broken", 1, broken))
+    failed = eventually("it has failed",
+                        lambda: (c := condition(status_of(running, "broken"), "Failed")).get("status") == "True" and c, 60)
+    for text in ("aggregation worker broken-aggregation-", "on cloud0", "exit code 1", "Hint: "):
+        assert text in failed["message"]
+    # Nothing is terminal: with a script that works the job goes on.
+    running.sedna("apply", "-f", "-", text=job("broken", 1, SCRIPT))
+    completed(running, "broken")
