@@ -137,6 +137,7 @@ def kill(pod: dict) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+# FJ-2.1
 def test_upstreams_scripts_run_to_the_end(running: Home) -> None:
     test = digits(running)
     running.sedna("apply", "-f", "-", text=job("digits", 5, SCRIPT))
@@ -164,6 +165,7 @@ def test_upstreams_scripts_run_to_the_end(running: Home) -> None:
     assert "digits" in running.sedna("top", "--once")
 
 
+# FJ-2.2
 def test_killed_workers_rejoin_and_the_aggregator_goes_on_where_it_was(running: Home) -> None:
     test = digits(running)
     running.sedna("apply", "-f", "-", text=job("killed", 8, PROGRAM, epoch_seconds=0.5))
@@ -192,6 +194,7 @@ def test_killed_workers_rejoin_and_the_aggregator_goes_on_where_it_was(running: 
     assert accuracy(next(iter(sorted(folder(running, "edge0").glob("killed/*")))), test) > 0.85
 
 
+# FJ-2.3
 def test_a_deleted_pod_is_made_again_and_a_deleted_job_leaves_nothing(running: Home) -> None:
     digits(running)
     running.sedna("apply", "-f", "-", text=job("deleted", 1000, PROGRAM, epoch_seconds=0.3))
@@ -215,6 +218,7 @@ def test_a_deleted_pod_is_made_again_and_a_deleted_job_leaves_nothing(running: H
     assert running.json("get", "svc", "-l", "federatedlearningjob.sedna.io/name=deleted")["items"] == []
 
 
+# FJ-2.4
 def test_a_broken_script_is_told_with_worker_and_hint(running: Home) -> None:
     digits(running)
     broken = {"name": "aggregate", "image": "test/federated:v1", "args": ["-c", "raise SystemExit('no such rule')"]}

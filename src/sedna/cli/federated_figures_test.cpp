@@ -17,6 +17,7 @@ api::Object job(std::string_view status) {
       .get_object();
 }
 
+// FJ-1.11
 TEST(FederatedFigures, AreReadFromTheStatus) {
   const auto object = job(R"({phase: Running,
     progress: {round: 3, rounds: 10, arrived: 1, selected: 2, stragglers: [trainworker-b], bytesReceived: 1000,
@@ -34,6 +35,7 @@ TEST(FederatedFigures, AreReadFromTheStatus) {
   EXPECT_EQ(federated_progress_line(job("{}")), "");
 }
 
+// FJ-1.11
 TEST(FederatedFigures, TheStateOfAJobIsItsOwn) {
   const auto state = [](std::string_view conditions) {
     return summarise_service(api::kinds::kFederatedLearningJob, job("{conditions: " + std::string(conditions) + "}"));
