@@ -1,8 +1,9 @@
 """Federated learning on real handwritten digits, from splitting the data to a table and a picture: ``script/demo federated``.
 
-Ten processes train a small network on digits that no other process sees, most of them knowing only a few classes; an
-aggregator makes one model of theirs, round by round: once as FedAvg, once as SCAFFOLD, once as FedAdam. Every figure is
-computed from what the processes said and left behind.
+Ten workers train a small network on digits that no other worker sees, most of them knowing only a few classes; an
+aggregator makes one model of theirs, round by round: once as FedAvg, once as SCAFFOLD, once as FedAdam. Each is a
+FederatedLearningJob on a home of this machine; with ``--plain-workers``, bare processes. Every figure is computed from what
+the workers said and left behind.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,25 +30,9 @@ WORKER = ROOT / "build" / "bin" / "sedna-worker"
 sys.path[:0] = [str(HERE), str(ROOT / "python")]
 
 import data  # noqa: E402
+from home_job import Home, federate_by_apply  # noqa: E402
 from model import Network  # noqa: E402
-
-ROUND = re.compile(r"^ROUND (\d+) updates=(\d+) clients=(\d+) samples=\S+ seconds=(\S+) bytes_received=(\d+) bytes_sent=(\d+)")
-STALL_SECONDS = 120.0
-
-
-@dataclass
-class Run:
-    """What one federated job gave, round by round."""
-
-    algorithm: str
-    accuracy: list[float] = field(default_factory=list)
-    bytes: int = 0
-    seconds: float = 0.0
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
-
+from progress import ROUND, STALL_SECONDS, Progress, Run, say  # noqa: E402
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -139,25 +123,6 @@ def federate(out: Path, algorithm: str, clients: int, rounds: int, epochs: int, 
     return run
 
 
-class Progress:
-    """One line that is written over on a terminal; elsewhere a line for the first and for every tenth round."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds, self.told, self.begin = rounds, 0, time.monotonic()
-
-    def show(self, run: Run, reports: dict[int, re.Match[str]]) -> None:
-        # The aggregator and the client that tests tell of a round independently: it has ended when both have.
-        done = min(len(run.accuracy), max(reports, default=0))
-        for number in range(self.told + 1, done + 1):
-            text = (f"   round {number:>3}/{self.rounds}  {reports[number][2]} updates  accuracy "
-                    f"{run.accuracy[number - 1]:6.2%}  {run.bytes / 1e6:7.2f} MB  {time.monotonic() - self.begin:5.1f} s")
-            if sys.stdout.isatty():
-                print("\r" + text, end="\n" if number == self.rounds else "", flush=True)
-            elif number == 1 or number % 10 == 0 or number == self.rounds:
-                say(text)
-        self.told = max(self.told, done)
-
-
 def alone(out: Path, name: str, epochs: int, seed: int, test: tuple[np.ndarray, np.ndarray]) -> float:
     """The accuracy of one network trained as long on the data of one file."""
     with np.load(out / f"{name}.npz") as own:
@@ -202,6 +167,8 @@ def main() -> int:
                         help="safetensors over HTTP, or upstream's WebSocket messages (FedAvg and server optimisers only)")
     parser.add_argument("--aggregator", choices=["native", "python"], default="native",
                         help="sedna-worker aggregate, or a script with AggregationServer")
+    parser.add_argument("--plain-workers", action="store_true", help="bare processes instead of jobs of a home")
+    parser.add_argument("--keep", action="store_true", help="leave the home and its jobs running")
     args = parser.parse_args()
 
     say(f"Splitting scikit-learn's digits among {args.clients} clients by Dirichlet({args.alpha:g}) (seed {args.seed})")
@@ -209,12 +176,20 @@ def main() -> int:
     for i, own in enumerate(labels):
         counts = np.bincount(own, minlength=10)
         say(f"   client {i}: {len(own):>4} digits  " + " ".join(f"{d}×{c}" for d, c in enumerate(counts) if c))
+    if not args.plain_workers and (missing := Home.missing()):
+        say(f"\nThis machine cannot run a home as it is ({missing}): the workers run as bare processes.")
+        args.plain_workers = True
     runs = []
-    for algorithm in args.algorithms:
-        say(f"{algorithm}: {args.clients} training processes, one aggregator ({args.aggregator}), {args.rounds} rounds of "
-            f"{args.epochs} epochs")
-        runs.append(federate(args.out, algorithm, args.clients, args.rounds, args.epochs, args.seed, args.aggregator,
-                             args.protocol))
+    with contextlib.nullcontext() if args.plain_workers else Home.of(args.out / "home", args.keep) as home:
+        for algorithm in args.algorithms:
+            say(f"{algorithm}: {args.clients} training workers, one aggregator ({args.aggregator}), {args.rounds} rounds of "
+                f"{args.epochs} epochs")
+            if home is None:
+                runs.append(federate(args.out, algorithm, args.clients, args.rounds, args.epochs, args.seed,
+                                     args.aggregator, args.protocol))
+            else:
+                runs.append(federate_by_apply(home, args.out, algorithm, args.clients, args.rounds, args.epochs, args.seed,
+                                              args.aggregator, args.protocol, args.keep))
 
     with np.load(args.out / "test.npz") as held_out:
         test = (held_out["x"], held_out["y"])

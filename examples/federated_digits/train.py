@@ -42,7 +42,8 @@ def main():
     test = os.environ.get("TEST_SET")
     network = Watched(read(test), seed) if test else Network(seed)
     job = FederatedLearning(estimator=network, aggregation="digits")
-    job.train(read(os.environ["TRAIN_SET"]), epochs=int(os.environ.get("EPOCHS", "5")))
+    # The GlobalManager says TRAIN_DATASET_URL; whoever starts the process by hand may say it in another word.
+    job.train(read(os.environ.get("TRAIN_SET") or os.environ["TRAIN_DATASET_URL"]), epochs=int(os.environ.get("EPOCHS", "5")))
     return 0
 
 
