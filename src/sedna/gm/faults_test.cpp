@@ -1,5 +1,7 @@
 // GM dies at every one of its writes, or the server answers badly: in the end everything is there once, and the status
 // says what is true.
+#include <set>
+
 #include <gmock/gmock.h>
 
 #include "sedna/control/test_server.hpp"
@@ -234,6 +236,73 @@ TEST(GmFaults, WhatTheServerForbidsIsSaidAndTheRestIsMade) {
   gm.workers_ready();
   EXPECT_EQ(gm.last_condition(), "Running") << "it works all the same, and says what is missing";
   EXPECT_EQ(api::string_at(gm.condition("Running"), {"reason"}), "Forbidden");
+}
+
+std::vector<api::Object> federated_pods(TestGm& gm) {
+  store::ListOptions options;
+  options.label_selector = name_label(kFederatedLearningJob);
+  return gm.server.list(kPod, options).value().items;
+}
+
+/// Each worker has one Pod, and each has a name of its own.
+void expect_whole_job(TestGm& gm) {
+  std::set<std::string> keys, names;
+  for (const auto& pod : federated_pods(gm)) {
+    keys.emplace(api::annotation(pod, kWorkerKey).value_or(""));
+    names.insert(env_value(pod, "WORKER_NAME").value_or(""));
+  }
+  EXPECT_THAT(keys, ::testing::ElementsAre("aggregation", "train/one", "train/two"));
+  EXPECT_EQ(names.size(), 3U);
+  EXPECT_EQ(federated_pods(gm).size(), 3U);
+  EXPECT_TRUE(gm.exists(kService, "digits-aggregation"));
+  EXPECT_EQ(api::string_at(gm.get(kFederatedLearningJob, "digits"), {"status", "phase"}), "Pending");
+}
+
+// FJ-1.12
+TEST(GmFaults, KilledAtEveryWriteOfANewJobItMakesEachWorkerOnce) {
+  for (const bool after : {false, true}) {
+    int step = 1;
+    while (die_and_come_back(
+        step, after,
+        [](TestGm& gm) {
+          gm.apply_all(testing::kFederatedData);
+          gm.apply_all(testing::kFederatedJob);
+          gm.settle();
+        },
+        expect_whole_job)) {
+      ++step;
+    }
+    EXPECT_GE(step, 6) << "three Pods, a Service, a status";
+  }
+}
+
+// FJ-1.12
+TEST(GmFaults, KilledWhileItMakesAFailedPodAgain) {
+  for (const bool after : {false, true}) {
+    for (int step = 6; step < 14; ++step) {
+      die_and_come_back(
+          step, after,
+          [](TestGm& gm) {
+            gm.apply_all(testing::kFederatedData);
+            gm.apply_all(testing::kFederatedJob);
+            gm.settle();
+            for (api::Object pod : federated_pods(gm)) {
+              pod["status"] = json::object{{"phase", "Failed"}, {"reason", "Evicted"}};
+              gm.server.update_status(kPod, pod, {}).value();
+            }
+            gm.settle();
+            gm.clock.advance(15s);
+            gm.federated_queue().add("default/digits");
+            gm.settle();
+          },
+          [](TestGm& gm) {
+            gm.clock.advance(15s);
+            gm.federated_queue().add("default/digits");
+            gm.settle();
+            expect_whole_job(gm);
+          });
+    }
+  }
 }
 
 }  // namespace

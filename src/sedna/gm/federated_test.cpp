@@ -13,44 +13,11 @@ using namespace api::kinds;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr std::string_view kData = R"(
-apiVersion: sedna.io/v1alpha1
-kind: Model
-metadata: {name: digits, namespace: default}
-spec: {url: /models/digits, format: npz}
----
-apiVersion: sedna.io/v1alpha1
-kind: Dataset
-metadata: {name: one, namespace: default}
-spec: {url: /data/one.npz, format: txt, nodeName: edge1}
----
-apiVersion: sedna.io/v1alpha1
-kind: Dataset
-metadata: {name: two, namespace: default}
-spec: {url: /data/two.npz, format: txt, nodeName: edge2}
-)";
-
-constexpr std::string_view kJob = R"(
-apiVersion: sedna.io/v1alpha1
-kind: FederatedLearningJob
-metadata: {name: digits, namespace: default}
-spec:
-  aggregationWorker:
-    model: {name: digits}
-    template:
-      spec: {nodeName: cloud0, containers: [{name: aggregate, image: "aggregate:v1"}]}
-  trainingWorkers:
-  - dataset: {name: one}
-    template: {spec: {nodeName: edge1, containers: [{name: train, image: "train:v1"}]}}
-  - dataset: {name: two}
-    template: {spec: {nodeName: edge2, containers: [{name: train, image: "train:v1"}]}}
-)";
-
 class Federated : public ::testing::Test {
  protected:
   void begin(std::string_view extra = {}) {
-    gm_.apply_all(kData);
-    gm_.apply_all(std::string(kJob) + std::string(extra));
+    gm_.apply_all(testing::kFederatedData);
+    gm_.apply_all(std::string(testing::kFederatedJob) + std::string(extra));
     gm_.settle();
   }
   api::Object job() { return gm_.get(kFederatedLearningJob, "digits"); }
@@ -249,14 +216,14 @@ TEST_F(Federated, AFailureNamesTheWorkerAndIsLeftAgain) {
 
 // FJ-1.5
 TEST_F(Federated, WhatIsMissingIsNamedAndWaitedFor) {
-  gm_.apply_all(kJob);
+  gm_.apply_all(testing::kFederatedJob);
   gm_.settle();
   EXPECT_EQ(phase(), "Pending") << "what is applied together arrives one after the other";
   later(std::chrono::seconds(11));
   EXPECT_EQ(phase(), "Failed");
   EXPECT_EQ(api::string_at(condition("Failed"), {"reason"}), "ModelNotFound");
   EXPECT_TRUE(pods().empty());
-  gm_.apply_all(kData);
+  gm_.apply_all(testing::kFederatedData);
   gm_.settle();
   EXPECT_EQ(pods().size(), 3U);
   EXPECT_EQ(phase(), "Pending");
@@ -333,6 +300,30 @@ TEST_F(Federated, ReportsOfUpstreamsWorkersBecomeConditionsAndMetrics) {
   const auto model = gm_.get(kModel, "digits");
   EXPECT_EQ(json::write(model.at("status").at("metrics")),
             R"([{"key":"loss","value":"[0.5,0.25]"},{"key":"note","value":"x"}])");
+}
+
+// FJ-1.3
+TEST_F(Federated, ProgressIsInTheMetrics) {
+  begin();
+  all("Running");
+  const std::string uid(api::uid_of(pod_of("aggregation")));
+  report(uid, R"({"podUid":")" + uid + R"(","statistics":{"federated":{"round":7,"arrived":1,"selected":2,
+                  "stragglers":["w"],"metrics":{"accuracy":0.9}}}})");
+  const std::string text = gm_.registry().render();
+  EXPECT_THAT(text, HasSubstr("sedna_gm_federated_round{namespace=\"default\",job=\"digits\"} 7"));
+  EXPECT_THAT(text, HasSubstr("sedna_gm_federated_stragglers{namespace=\"default\",job=\"digits\"} 1"));
+  EXPECT_THAT(text, HasSubstr("sedna_gm_federated_accuracy{namespace=\"default\",job=\"digits\"} 0.9"));
+}
+
+// FJ-1.3
+TEST_F(Federated, WhoIsNotEvenConnectedIsAStraggler) {
+  begin();
+  all("Running");
+  set_pod("two", "Failed", R"({"reason":"Evicted"})");
+  const std::string uid(api::uid_of(pod_of("aggregation")));
+  report(uid, R"({"podUid":")" + uid + R"(","statistics":{"federated":{"round":1,"arrived":1,"selected":2}}})");
+  EXPECT_EQ(job().at("status").at("progress").at("stragglers").at(0),
+            json::value(env(pod_of("two"), "WORKER_NAME").value_or("?")));
 }
 
 // FJ-1.6

@@ -53,6 +53,40 @@ metadata: {name: big, namespace: default}
 spec: {url: /models/big/model.onnx, format: onnx}
 )";
 
+/// The digits job, its Model and Datasets, as a user would write them.
+inline constexpr std::string_view kFederatedData = R"(
+apiVersion: sedna.io/v1alpha1
+kind: Model
+metadata: {name: digits, namespace: default}
+spec: {url: /models/digits, format: npz}
+---
+apiVersion: sedna.io/v1alpha1
+kind: Dataset
+metadata: {name: one, namespace: default}
+spec: {url: /data/one.npz, format: txt, nodeName: edge1}
+---
+apiVersion: sedna.io/v1alpha1
+kind: Dataset
+metadata: {name: two, namespace: default}
+spec: {url: /data/two.npz, format: txt, nodeName: edge2}
+)";
+
+inline constexpr std::string_view kFederatedJob = R"(
+apiVersion: sedna.io/v1alpha1
+kind: FederatedLearningJob
+metadata: {name: digits, namespace: default}
+spec:
+  aggregationWorker:
+    model: {name: digits}
+    template:
+      spec: {nodeName: cloud0, containers: [{name: aggregate, image: "aggregate:v1"}]}
+  trainingWorkers:
+  - dataset: {name: one}
+    template: {spec: {nodeName: edge1, containers: [{name: train, image: "train:v1"}]}}
+  - dataset: {name: two}
+    template: {spec: {nodeName: edge2, containers: [{name: train, image: "train:v1"}]}}
+)";
+
 inline std::vector<api::Object> objects_of(std::string_view yaml) {
   std::vector<api::Object> out;
   auto documents = json::parse_yaml(yaml).value();
@@ -144,6 +178,7 @@ class TestGm {
 
   Inbox& inbox() { return gm_->joint_inference.inbox(); }
   control::WorkQueue& queue() { return gm_->controller.queue(); }
+  metrics::Registry& registry() { return gm_->registry; }
   Inbox& federated_inbox() { return gm_->federated.inbox(); }
   control::WorkQueue& federated_queue() { return gm_->federated_controller.queue(); }
 
