@@ -192,6 +192,27 @@ def test_init_containers_configuration_and_volumes(running: Home, tmp_path: Path
     running.sedna("delete", "pod", "many")
 
 
+def test_mounted_data_follows_its_source_and_the_environment_does_not(running: Home) -> None:
+    """As Kubernetes documents it: files change all at once within a minute, variables keep what the start found."""
+    def data(text: str) -> list[dict]:
+        return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "moving"}, "data": {"a.txt": text}},
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "moving"}, "stringData": {"token": text}}]
+
+    apply(running, *data("one"))
+    apply(running, pod("follows", "echo begun; until [ $(cat /cfg/a.txt)$(cat /key/token) = twotwo ]; do sleep 0.2; done;"
+                                  " echo $A-$B", terminationGracePeriodSeconds=0,
+                       volumeMounts=[{"name": "cfg", "mountPath": "/cfg"}, {"name": "k", "mountPath": "/key"}],
+                       env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "moving", "key": "a.txt"}}},
+                            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "moving", "key": "token"}}}],
+                       volumes=[{"name": "cfg", "configMap": {"name": "moving"}},
+                                {"name": "k", "secret": {"secretName": "moving"}}]))
+    eventually("it runs", lambda: "begun" in running.sedna("logs", "follows"))
+    apply(running, *data("two"))
+    phase(running, "follows", "Succeeded", 70)
+    assert running.sedna("logs", "follows") == "begun\none-one\n"
+    running.sedna("delete", "pod", "follows")
+
+
 def test_what_cannot_be_mounted_is_said_and_tried_again(running: Home, tmp_path: Path) -> None:
     folder = tmp_path / "later"
     apply(running, pod("wants", "echo there", volumeMounts=[{"name": "h", "mountPath": "/x"}],
