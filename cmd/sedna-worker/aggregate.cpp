@@ -69,6 +69,12 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
       std::snprintf(text, sizeof text, " epsilon=%.6g", *r.epsilon);
       more += text;
     }
+    if (r.staleness) {
+      char text[48];
+      std::snprintf(text, sizeof text, " staleness=%.6g", *r.staleness);
+      more += text;
+    }
+    if (!r.chosen.empty()) more += " chosen=" + std::to_string(r.chosen.size());
     if (r.clipped > 0) more += " clipped=" + std::to_string(r.clipped);
     if (!r.stopped.empty()) more += " stopped=\"" + r.stopped + "\"";
     std::printf("ROUND %lld updates=%zu clients=%zu samples=%.17g seconds=%.6f bytes_received=%llu bytes_sent=%llu%s\n",
@@ -100,27 +106,27 @@ int run_aggregate(const AggregateFlags& flags) {
   reporter.watch(options);
   federated::AggregationServer server(std::move(options), registry);
   server.start();
+  reporter.follow(server);
   std::printf("READY %s/%s\n", server.origin().c_str(), flags.aggregation.c_str());
   std::fflush(stdout);
   // Two things to wait for, a signal and the end of the job, and no call that waits for both.
   constexpr long kTurn = 100;
   while (!server.wait_for(SteadyClock::duration::zero())) {
     if (const int signal = stop_signal_within(kTurn)) {
-  reporter.follow(server);
       log::info("stopping", {{"signal", signal}, {"rounds", server.rounds()}});
+      reporter.finish();
       server.stop();
       return kExitOk;
     }
   }
   const std::string failure = server.failure();
+  reporter.finish();
   server.stop();
-      reporter.finish();
   if (!failure.empty()) throw Error(ErrorCode::kAborted, failure);
   return kExitOk;
 }
 
 }  // namespace
-  reporter.finish();
 
 void add_aggregate(CLI::App& program, Action& action) {
   auto flags = std::make_shared<AggregateFlags>();
@@ -137,6 +143,9 @@ void add_aggregate(CLI::App& program, Action& action) {
       "Example: sedna-worker aggregate --participants 3 --rounds 10\n"
       "         sedna-worker aggregate --participants 10 --rounds 50 --algorithm FedAdam,learningRate=0.03 --state "
       "job1\n"
+      "         sedna-worker aggregate --participants 10 --rounds 50 --select oort --over-select 1.3 --select-pool "
+      "100\n"
+      "         sedna-worker aggregate --rounds 200 --algorithm FedBuff,buffer=3\n"
       "         curl http://127.0.0.1:7363/FedAvg   # who is connected");
   cmd->add_option("--aggregation", flags->aggregation,
                   "The path that clients connect to; also the algorithm, when it is one's name (FedAvg)");

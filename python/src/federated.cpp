@@ -218,6 +218,8 @@ class AggregationHost {
       row["metrics"] = report.metrics;
       row["stopped"] = report.stopped;
       row["clipped"] = report.clipped;
+      row["staleness"] = report.staleness ? nb::object(nb::float_(*report.staleness)) : nb::object(nb::none());
+      row["chosen"] = report.chosen;
       row["epsilon"] = report.epsilon ? nb::object(nb::float_(*report.epsilon)) : nb::object(nb::none());
       out.append(row);
     }
@@ -226,9 +228,9 @@ class AggregationHost {
   void stop() {
     const nb::gil_scoped_release unlocked;
     queue_->close();
+    reporter_.finish();
     server_->stop();
   }
-    reporter_.finish();
   std::string failure() const { return server_->failure(); }
   std::vector<std::string> clients() const { return server_->clients(); }
   std::int64_t rounds() const { return server_->rounds(); }
@@ -240,10 +242,9 @@ class AggregationHost {
   metrics::Registry registry_;
   std::mutex mutex_;
   std::vector<federated::RoundReport> reports_;
+  federated::JobReporter reporter_{federated::JobReporterOptions::from_context(worker::Context::from_environment())};
   std::unique_ptr<federated::AggregationServer> server_;
 };
-  federated::JobReporter reporter_{
-      federated::JobReporterOptions::from_context(worker::Context::from_environment())};
 
 class FederatedClient {
  public:

@@ -24,6 +24,9 @@ struct Update {
   Weights weights;
   Weights extra{};   ///< tensors beside the weights, of the same shapes: SCAFFOLD's change of the control variate
   double steps = 0;  ///< local optimiser steps; 0: it does not say
+  /// Asynchronous rules: how many rounds before the open one it began, and with which model; null: with the newest.
+  std::int64_t staleness = 0;
+  std::shared_ptr<const Weights> began_with{};
 };
 
 /// Names (where tensors have them), dtypes and shapes that all updates of a job share: the first accepted one sets it.

@@ -10,9 +10,10 @@ namespace {
 struct Registry {
   std::mutex mutex;
   std::map<std::string, AlgorithmFactory, std::less<>> factories{
-      {"FedAvg", make_fedavg},     {"FedProx", make_fedprox}, {"FedAvgM", make_fedavgm},
-      {"FedAdam", make_fedadam},   {"FedYogi", make_fedyogi}, {"FedAdagrad", make_fedadagrad},
-      {"SCAFFOLD", make_scaffold}, {"FedNova", make_fednova}, {"FedDyn", make_feddyn}};
+      {"FedAvg", make_fedavg},     {"FedProx", make_fedprox},  {"FedAvgM", make_fedavgm},
+      {"FedAdam", make_fedadam},   {"FedYogi", make_fedyogi},  {"FedAdagrad", make_fedadagrad},
+      {"SCAFFOLD", make_scaffold}, {"FedNova", make_fednova},  {"FedDyn", make_feddyn},
+      {"FedBuff", make_fedbuff},   {"FedAsync", make_fedasync}};
 };
 
 Registry& registry() {
@@ -21,6 +22,10 @@ Registry& registry() {
 }
 
 }  // namespace
+
+Weights Algorithm::placed(const Update& update, const Weights& /*now*/) const {
+  return update.weights;
+}
 
 Model Algorithm::next(RoundEnd end) {
   Model model;

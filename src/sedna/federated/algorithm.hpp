@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,12 @@ struct ClientParameter {
   double value = 0;
 };
 
+/// What a rule that waits for nobody asks of the rounds.
+struct Asynchrony {
+  std::int64_t max_staleness = 0;  ///< an update may have begun so many rounds before the open one
+  std::size_t buffer = 0;          ///< so many updates make the next model; 0: as many as there are participants
+};
+
 /// Lives as long as the job. Not thread-safe. The base keeps a round's combination as the next model: FedAvg.
 class Algorithm {
  public:
@@ -58,6 +65,11 @@ class Algorithm {
   virtual bool needs_steps() const { return false; }
   /// The update's weight in the combination.
   virtual double weight(const Update& update) const { return update.weight; }
+  /// Asynchronous rules say so; for all others an update counts in the round that it was trained for, or not at all.
+  virtual std::optional<Asynchrony> asynchrony() const { return std::nullopt; }
+  /// Asynchronous rules: the weights as which an update enters a round that began with `now`, with its staleness made
+  /// up for. `update.began_with` is where it began.
+  virtual Weights placed(const Update& update, const Weights& now) const;
   virtual Model next(RoundEnd end);
   /// What the server keeps between rounds, to be restored after a restart: names say which. Shapes are the model's.
   virtual Weights state() const { return {}; }
@@ -65,8 +77,8 @@ class Algorithm {
   virtual void restore(const Weights& state);
 };
 
-/// By name: FedAvg, FedProx, FedAvgM, FedAdam, FedYogi, FedAdagrad, SCAFFOLD, FedNova, FedDyn. Throws Error(kNotFound)
-/// listing the names, kInvalidArgument naming the parameter.
+/// By name: FedAvg, FedProx, FedAvgM, FedAdam, FedYogi, FedAdagrad, SCAFFOLD, FedNova, FedDyn, FedBuff, FedAsync.
+/// Throws Error(kNotFound) listing the names, kInvalidArgument naming the parameter.
 std::unique_ptr<Algorithm> make_algorithm(Settings& settings);
 std::vector<std::string> algorithm_names();
 using AlgorithmFactory = std::function<std::unique_ptr<Algorithm>(Settings&)>;
@@ -83,5 +95,7 @@ std::unique_ptr<Algorithm> make_fedadagrad(Settings& settings);
 std::unique_ptr<Algorithm> make_scaffold(Settings& settings);
 std::unique_ptr<Algorithm> make_fednova(Settings& settings);
 std::unique_ptr<Algorithm> make_feddyn(Settings& settings);
+std::unique_ptr<Algorithm> make_fedbuff(Settings& settings);
+std::unique_ptr<Algorithm> make_fedasync(Settings& settings);
 
 }  // namespace sedna::federated

@@ -261,7 +261,7 @@ TEST(Rules, NameWhatIsWrong) {
   EXPECT_EQ(reason("FedAdam , learningRate = 0.1"), "accepted");
   EXPECT_EQ(reason("FedAdam", "TrimmedMean,b=2", "median,factor=2", 2), "accepted");
   EXPECT_EQ(reason("MultiKrum,f=2"), "accepted");
-  EXPECT_THAT(reason("FedSomething"), HasSubstr("FedAvg, FedAvgM, FedDyn"));
+  EXPECT_THAT(reason("FedSomething"), HasSubstr("FedAvg, FedAvgM, FedBuff, FedDyn"));
   EXPECT_THAT(reason("FedAdam,learningrate=1"), HasSubstr("FedAdam.learningrate: is unknown; there are beta1"));
   EXPECT_THAT(reason("FedAvg,x=1"), HasSubstr("there are no parameters"));
   EXPECT_THAT(reason("FedAdam,tau"), HasSubstr("key=value"));

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <fstream>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "sedna/base/fork.hpp"
 #include "sedna/base/ids.hpp"
 #include "sedna/base/log.hpp"
+#include "sedna/federated/client_options.hpp"
 #include "sedna/federated/peer.hpp"
 #include "sedna/federated/wire.hpp"
 #include "sedna/net/tls.hpp"
@@ -33,18 +33,7 @@ namespace {
 
 constexpr auto kAttemptTimeout = std::chrono::seconds(10);
 constexpr auto kFirstPause = std::chrono::milliseconds(200);
-constexpr auto kLongestPause = std::chrono::seconds(5);
 constexpr auto kGoodbyeTimeout = std::chrono::seconds(5);
-
-std::string first_line(const std::string& file) {
-  std::ifstream in(file);
-  std::string line;
-  if (!std::getline(in, line) || line.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "holds no token in its first line", "SEDNA_TOKEN_FILE " + file);
-  }
-  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-  return line;
-}
 
 /// The socket as the writer knows it.
 class ClientSocket final : public serve::WebSocket {
@@ -79,23 +68,14 @@ bool lasting(ErrorCode code) {
 }  // namespace
 
 ClientOptions ClientOptions::from_context(const worker::Context& context, const std::string& aggregation) {
+  const auto environment = ClientEnvironment::from_context(context, "ws", "wss", "ws, wss, http or https");
   ClientOptions options;
-  const std::string protocol = context.get_or("AGG_PROTOCOL", "ws");
-  if (protocol != "ws" && protocol != "wss") {
-    throw Error(ErrorCode::kInvalidArgument, "is \"" + protocol + "\"; it must be ws, wss, http or https",
-                "AGG_PROTOCOL");
-  }
-  const std::string host = context.get_or("AGG_IP", "127.0.0.1");
-  const auto port = context.get_integer("AGG_PORT", 7363, 1, 65535);
-  options.url = protocol + "://" + host + ":" + std::to_string(port) + "/" + aggregation;
-  options.client_id = context.worker_name();
+  options.url = environment.origin + "/" + aggregation;
+  options.client_id = environment.client_id;
   options.job_name = context.job_name();
-  options.connect_timeout = std::chrono::milliseconds(
-      static_cast<std::int64_t>(context.get_number("CONNECT_TIMEOUT", 300, 0.001, 1e7) * 1000));
-  options.tls.ca_file = context.get_or("SEDNA_AGG_TLS_CA", "");
-  options.tls.cert_file = context.get_or("SEDNA_AGG_TLS_CERT", "");
-  options.tls.key_file = context.get_or("SEDNA_AGG_TLS_KEY", "");
-  if (const auto file = context.get("SEDNA_TOKEN_FILE")) options.bearer_token = first_line(*file);
+  options.connect_timeout = environment.connect_timeout;
+  options.tls = environment.tls;
+  options.bearer_token = environment.bearer_token;
   return options;
 }
 
@@ -110,26 +90,22 @@ struct AggregationClient::Impl {
 
   /// Connections one after another, until closed or ended for good.
   static net::Task<void> run(Impl* self) {
-    auto give_up = SteadyClock::now() + self->options.connect_timeout;
-    auto pause = std::chrono::duration_cast<SteadyClock::duration>(kFirstPause);
+    Retries retries(kFirstPause, self->options.connect_timeout, SteadyClock::now());
     while (!self->closing) {
       const bool was_up = co_await session(self);
       if (self->ended() || self->closing) break;
       const auto now = SteadyClock::now();
-      if (was_up) {
-        give_up = now + self->options.connect_timeout;
-        pause = kFirstPause;
-      }
-      if (now + pause >= give_up) {
+      if (was_up) retries.reached(now);
+      const auto pause = retries.next(now);
+      if (!pause) {
         self->end(Error(ErrorCode::kDeadlineExceeded, "no connection within the connect timeout: " + self->last_failure,
                         self->options.url));
         break;
       }
-      self->pause_timer.expires_after(pause +
-                                      std::chrono::duration_cast<SteadyClock::duration>(pause * (random_unit() / 4)));
+      self->pause_timer.expires_after(*pause +
+                                      std::chrono::duration_cast<SteadyClock::duration>(*pause * (random_unit() / 4)));
       boost::system::error_code woken;
       co_await self->pause_timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-      pause = std::min<SteadyClock::duration>(pause * 2, kLongestPause);
     }
     self->end(Error(ErrorCode::kAborted, "the client is closed", self->options.url));
   }

@@ -57,6 +57,25 @@ tensor::Tensor map_tensors(const tensor::Tensor& a, const tensor::Tensor& b, F&&
   return out;
 }
 
+/// A tensor like `a` whose element k is f(a_k, b_k, c_k); b and c have a's dtype and shape.
+template <class F>
+tensor::Tensor map_tensors(const tensor::Tensor& a, const tensor::Tensor& b, const tensor::Tensor& c, F&& f) {
+  tensor::Tensor out = a;
+  AlignedBuffer buffer(a.data.size());
+  with_float(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto x = a.as<T>();
+    const auto y = b.as<T>();
+    const auto z = c.as<T>();
+    T* const to = reinterpret_cast<T*>(buffer.data());
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      to[k] = static_cast<T>(f(static_cast<double>(x[k]), static_cast<double>(y[k]), static_cast<double>(z[k])));
+    }
+  });
+  out.data = std::move(buffer).freeze();
+  return out;
+}
+
 /// Zeros, one list for each tensor.
 inline Moments zeros_like(const Weights& weights, double value = 0) {
   Moments out;

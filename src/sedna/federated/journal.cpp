@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -16,7 +17,7 @@ namespace sedna::federated {
 namespace {
 
 constexpr std::size_t kFrame = 8;
-constexpr std::uint32_t kMaxRecord = 1U << 20;
+constexpr std::uint32_t kMaxRecord = 1U << 28;  ///< what is known of a million clients
 constexpr std::uint64_t kCompactFrom = 256 * 1024;
 
 std::string numbered(const char* prefix, std::int64_t round) {
@@ -33,12 +34,15 @@ std::string_view kind_name(Record::Kind kind) {
       return "committed";
     case Record::Kind::kPublished:
       return "published";
+    case Record::Kind::kChosen:
+      return "chosen";
   }
   return "opened";
 }
 
 std::optional<Record::Kind> kind_from(std::string_view name) {
-  for (const auto kind : {Record::Kind::kOpened, Record::Kind::kCommitted, Record::Kind::kPublished}) {
+  for (const auto kind :
+       {Record::Kind::kOpened, Record::Kind::kCommitted, Record::Kind::kPublished, Record::Kind::kChosen}) {
     if (kind_name(kind) == name) return kind;
   }
   return std::nullopt;
@@ -82,7 +86,41 @@ std::optional<Record> decode(std::string_view text) {
                                                              : 0;
     }
   }
+  record.trained = static_cast<std::int64_t>(number_of(o, "trained"));
+  record.attempt = static_cast<std::uint64_t>(number_of(o, "attempt"));
+  if (const auto* clients = o.if_contains("clients"); clients != nullptr && clients->is_array()) {
+    for (const auto& client : clients->as_array()) {
+      if (client.is_string()) record.clients.emplace_back(client.as_string());
+    }
+  }
+  if (const auto* all = o.if_contains("histories"); all != nullptr && all->is_object()) {
+    for (const auto& [name, value] : all->as_object()) {
+      if (!value.is_object()) return std::nullopt;
+      const json::object& h = value.as_object();
+      ClientHistory history;
+      history.last_round = static_cast<std::int64_t>(number_of(h, "round"));
+      history.updates = static_cast<std::int64_t>(number_of(h, "updates"));
+      history.samples = number_of(h, "samples");
+      if (h.contains("loss")) history.loss = number_of(h, "loss");
+      history.seconds = number_of(h, "seconds");
+      record.histories[std::string(name)] = history;
+    }
+  }
   return record;
+}
+
+json::object encode_histories(const std::map<std::string, ClientHistory>& histories) {
+  json::object all;
+  for (const auto& [name, history] : histories) {
+    json::object h;
+    h["round"] = history.last_round;
+    h["updates"] = history.updates;
+    h["samples"] = history.samples;
+    if (std::isfinite(history.loss)) h["loss"] = history.loss;
+    if (history.seconds != 0) h["seconds"] = history.seconds;
+    all[name] = std::move(h);
+  }
+  return all;
 }
 
 }  // namespace
@@ -117,6 +155,14 @@ std::string encode_record(const Record& record) {
     for (const auto& [name, value] : record.metrics) metrics[name] = value;
     o["metrics"] = std::move(metrics);
   }
+  if (record.trained != 0) o["trained"] = record.trained;
+  if (record.attempt != 0) o["attempt"] = record.attempt;
+  if (!record.clients.empty()) {
+    json::array clients;
+    for (const std::string& client : record.clients) clients.emplace_back(client);
+    o["clients"] = std::move(clients);
+  }
+  if (!record.histories.empty()) o["histories"] = encode_histories(record.histories);
   const std::string body = json::write(o);
   std::string out(kFrame, '\0');
   const auto size = static_cast<std::uint32_t>(body.size());
@@ -171,7 +217,12 @@ void Journal::append(const Record& record) {
   }
   size_ += text.size();
   if (record.kind == Record::Kind::kPublished) {
-    std::erase_if(records_, [](const Record& r) { return r.kind == Record::Kind::kCommitted; });
+    // What came for the round after it, between its close and its model, stays.
+    std::erase_if(records_, [&](const Record& r) {
+      return (r.kind == Record::Kind::kCommitted || r.kind == Record::Kind::kChosen) && r.round <= record.round;
+    });
+    // Only the newest histories count.
+    for (Record& r : records_) r.histories.clear();
   }
   records_.push_back(record);
 }

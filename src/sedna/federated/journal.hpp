@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sedna/base/result.hpp"
+#include "sedna/federated/selection.hpp"
 #include "sedna/storage/file_io.hpp"
 
 namespace sedna::federated {
@@ -38,6 +39,7 @@ struct Record {
     kOpened,     ///< a server began: epoch, rules
     kCommitted,  ///< an update of `round` was acknowledged
     kPublished,  ///< the model of `round` is whole on disk
+    kChosen,     ///< who trains in `round`, as of draw `attempt`
   };
   Kind kind = Kind::kOpened;
   std::int64_t round = 0;
@@ -50,6 +52,10 @@ struct Record {
   std::string file;  ///< of the update, under the folder; empty: it is not kept
   bool last = false;
   std::map<std::string, double> metrics;
+  std::int64_t trained = 0;  ///< the round that the update was trained for, where it is not `round`
+  std::uint64_t attempt = 0;
+  std::vector<std::string> clients{};                ///< the chosen ones
+  std::map<std::string, ClientHistory> histories{};  ///< of the clients, at the end of `round`; where it matters
 };
 
 /// The records in a journal's bytes, up to the first that is not whole: what follows was never acknowledged. `used`:

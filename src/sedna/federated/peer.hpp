@@ -26,6 +26,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   /// The newest round whose model it was sent, so that none goes twice over one connection. For the server, under its
   /// lock.
   std::int64_t model_round = 0;
+  /// Asynchronous rules: it has sent an update and waits for a model. For the server, under its lock.
+  bool waiting = false;
 
   /// Queues a text. False when it is on its way out, or so far behind that it was dropped. Thread-safe.
   bool send(Bytes text);

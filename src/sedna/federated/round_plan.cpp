@@ -30,6 +30,7 @@ Result<RoundPlan> read_round_plan(std::string_view text) {
   plan.you = json_text(o, "you");
   plan.epoch = static_cast<std::int64_t>(json_number(o, "epoch"));
   plan.round = static_cast<std::int64_t>(json_number(o, "round"));
+  plan.asynchronous = o.contains("max_staleness");
   plan.rounds = static_cast<std::int64_t>(json_number(o, "rounds"));
   if (const auto* model = o.if_contains("model"); model != nullptr && model->is_object()) {
     const json::object& m = model->as_object();

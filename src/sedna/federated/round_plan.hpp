@@ -15,7 +15,7 @@ struct RoundPlan {
   std::string version;
   std::string phase;
   std::string reason;
-  std::string you;
+  std::string you;  ///< expected, committed, waiting (not chosen), closing, quarantined
   std::int64_t epoch = 0;
   std::int64_t round = 0;
   std::int64_t rounds = 0;
@@ -28,6 +28,7 @@ struct RoundPlan {
   std::map<std::string, double> parameters;
   bool extra = false;
   bool steps = false;
+  bool asynchronous = false;  ///< updates count however many models there have been since they began
 };
 
 /// An error when it is no plan; members of later versions are passed over.

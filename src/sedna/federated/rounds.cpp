@@ -27,14 +27,28 @@ RoundMachine::RoundMachine(RoundOptions options, Time now)
   }
   options_.min_updates = std::max<std::size_t>(options_.min_updates, 1);
   options_.quorum = std::clamp(options_.quorum, options_.min_updates, options_.participants);
+  if (options_.selection.policy.empty()) return;
+  selector_ = make_selector(options_.selection.policy);
+  if (!(options_.selection.over >= 1)) throw Error(ErrorCode::kInvalidArgument, "must be 1 or more", "over-select");
+  if (asynchronous()) {
+    throw Error(ErrorCode::kInvalidArgument, "is for synchronous rounds: an asynchronous rule waits for no client",
+                "select");
+  }
 }
 
 void RoundMachine::restore(const Restored& from, Time now) {
   closed_rounds_ = from.closed_rounds;
+  known_ = from.known;
   for (const auto& metrics : from.metrics) stop_reason(metrics, now);
+  if (from.chosen && chooses()) {
+    chosen_order_ = from.chosen->clients;
+    for (const std::string& client : chosen_order_) chosen_.emplace(client, Choice{now, now, false});
+    attempt_ = from.chosen->attempt;
+  }
   for (const Offer& offer : from.committed) {
     committed_.push_back(offer);
     clients_[offer.client].samples = offer.weight;
+    remember(offer, now);
   }
   if (from.ended) {
     phase_ = Phase::kClosing;
@@ -42,7 +56,7 @@ void RoundMachine::restore(const Restored& from, Time now) {
     restored_end_ = true;
     return;
   }
-  if (committed_.empty()) return;
+  if (committed_.empty() && chosen_.empty()) return;
   start_clock(now);
   if (committed_.size() >= options_.participants) close_round(false, now);
 }
@@ -57,6 +71,8 @@ RoundMachine::Joined RoundMachine::join(const std::string& client, Connection co
   entry.connection = connection;
   entry.order = ++joins_;
   entry.connected_at = wall;
+  note_presence(client, true, false, now);
+  choose(now);
   return out;
 }
 
@@ -71,6 +87,8 @@ void RoundMachine::leave(const std::string& client, Connection connection, bool 
     if (clean) owed_.erase(client);
     if (!clean) owed_.insert(client);
   }
+  note_presence(client, false, clean, now);
+  choose(now);
   check_finished(now);
 }
 
@@ -89,11 +107,23 @@ RoundMachine::Verdict RoundMachine::judge(const Offer& offer) {
     return out;
   }
   if (offer.round && *offer.round <= closed_rounds_) {
-    out.outcome = Outcome::kLate;
-    out.round = *offer.round;
-    out.reason =
-        "round " + std::to_string(*offer.round) + " is closed; this is round " + std::to_string(closed_rounds_ + 1);
-    return out;
+    const auto known = known_.find(offer.client);
+    out.staleness = out.round - *offer.round;
+    if (asynchronous() && find_committed(offer.client) == nullptr && known != known_.end() &&
+        known->second.last_round >= *offer.round) {
+      out.outcome = Outcome::kDuplicate;
+      out.round = closed_rounds_;
+      out.reason = "what this client trained for round " + std::to_string(*offer.round) + " has been counted";
+      return out;
+    }
+    if (!asynchronous() || out.staleness > *options_.max_staleness) {
+      out.outcome = Outcome::kLate;
+      out.round = *offer.round;
+      out.reason =
+          "round " + std::to_string(*offer.round) + " is closed; this is round " + std::to_string(closed_rounds_ + 1);
+      if (asynchronous()) out.reason += ", and updates may be " + std::to_string(*options_.max_staleness) + " old";
+      return out;
+    }
   }
   if (quarantined(offer.client)) {
     out.outcome = Outcome::kQuarantined;
@@ -104,8 +134,31 @@ RoundMachine::Verdict RoundMachine::judge(const Offer& offer) {
     const bool other = !offer.digest.empty() && !before->digest.empty() && offer.digest != before->digest;
     out.outcome = other ? Outcome::kConflict : Outcome::kDuplicate;
     out.reason = "round " + std::to_string(out.round) + " has an update of this client already; the first one counts";
+  } else if (chooses() && !chosen_.contains(offer.client)) {
+    out.outcome = Outcome::kNotChosen;
+    out.reason = "round " + std::to_string(out.round) + " is for other clients; the next one may be for this one";
   }
   return out;
+}
+
+RoundMachine::Standing RoundMachine::standing(const std::string& client) const {
+  if (find_committed(client) != nullptr) return Standing::kCommitted;
+  if (quarantined(client)) return Standing::kQuarantined;
+  return chooses() && !chosen_.contains(client) ? Standing::kWaiting : Standing::kExpected;
+}
+
+void RoundMachine::remember(const Offer& offer, Time now) {
+  if (!remembers()) return;
+  ClientHistory& known = known_[offer.client];
+  known.last_round = std::max(known.last_round, offer.round.value_or(closed_rounds_ + 1));
+  ++known.updates;
+  known.samples = offer.weight;
+  for (const char* name : {"loss", "loss_rms"}) {
+    if (const auto it = offer.metrics.find(name); it != offer.metrics.end()) known.loss = it->second;
+  }
+  if (const auto it = chosen_.find(offer.client); it != chosen_.end()) {
+    known.seconds = std::chrono::duration<double>(now - it->second.since).count();
+  }
 }
 
 RoundMachine::Verdict RoundMachine::preview(const Offer& offer, Time now) {
@@ -116,10 +169,13 @@ RoundMachine::Verdict RoundMachine::preview(const Offer& offer, Time now) {
 RoundMachine::Verdict RoundMachine::commit(const Offer& offer, Time now) {
   last_event_ = now;
   Verdict out = judge(offer);
-  if (phase_ == Phase::kCollecting && out.outcome != Outcome::kLate) start_clock(now);
+  if (phase_ == Phase::kCollecting && out.outcome != Outcome::kLate && out.outcome != Outcome::kNotChosen) {
+    start_clock(now);
+  }
   if (out.outcome != Outcome::kCommitted) return out;
   committed_.push_back(offer);
   strikes_.erase(offer.client);
+  remember(offer, now);
   if (const auto it = clients_.find(offer.client); it != clients_.end()) it->second.samples = offer.weight;
   abandoned_ = 0;
   if (committed_.size() >= options_.participants) {
@@ -135,6 +191,7 @@ void RoundMachine::refused(const std::string& client, Time now) {
   if (phase_ != Phase::kCollecting) return;
   start_clock(now);
   if (options_.max_strikes > 0) ++strikes_[client];
+  choose(now);
 }
 
 bool RoundMachine::quarantined(const std::string& client) const {
@@ -167,6 +224,8 @@ void RoundMachine::tick(Time now) {
       }
       // What has come stays; the clock starts again so that the next deadline is as far as the first.
       deadline_ = now + options_.round_deadline;
+      // Other clients may do better than those who have not come.
+      give_up_the_chosen();
     }
   }
   if (phase_ == Phase::kCollecting && now >= last_event_ + options_.idle_limit) {
@@ -175,6 +234,7 @@ void RoundMachine::tick(Time now) {
          std::to_string(options_.participants) + " updates");
     return;
   }
+  choose(now);
   check_finished(now);
 }
 
@@ -189,6 +249,7 @@ std::optional<RoundMachine::Time> RoundMachine::next_wakeup() const {
   if (phase_ == Phase::kCollecting) {
     Time wake = last_event_ + options_.idle_limit;
     if (deadline_) wake = std::min(wake, *deadline_);
+    if (const auto choice = next_choice()) wake = std::min(wake, *choice);
     // Past the soft deadline it is the next update that closes the round.
     if (soft_deadline_ && committed_.size() >= options_.quorum) wake = std::min(wake, *soft_deadline_);
     return wake;
@@ -224,7 +285,9 @@ std::optional<RoundMachine::Member> RoundMachine::member(const std::string& clie
 
 std::vector<std::string> RoundMachine::missing() const {
   std::vector<std::string> names = connected();
-  std::erase_if(names, [&](const std::string& name) { return find_committed(name) != nullptr; });
+  std::erase_if(names, [&](const std::string& name) {
+    return find_committed(name) != nullptr || (chooses() && !chosen_.contains(name));
+  });
   return names;
 }
 
@@ -267,8 +330,10 @@ void RoundMachine::close_round(bool by_deadline, Time now) {
   closed.round = ++closed_rounds_;
   closed.by_deadline = by_deadline;
   std::map<std::string, double> weights;
+  if (remembers()) closed.known = known_;
   for (const Offer& offer : std::exchange(committed_, {})) {
     closed.clients.push_back(offer.client);
+    closed.staleness.push_back(closed.round - std::min(offer.round.value_or(closed.round), closed.round));
     for (const auto& [name, value] : offer.metrics) {
       closed.metrics[name] += offer.weight * value;
       weights[name] += offer.weight;
@@ -291,6 +356,8 @@ void RoundMachine::close_round(bool by_deadline, Time now) {
     }
   }
   closed_.push_back(std::move(closed));
+  forget_choice();
+  choose(now);
 }
 
 void RoundMachine::check_finished(Time now) {

@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "sedna/base/clock.hpp"
+#include "sedna/federated/selection.hpp"
 
 namespace sedna::federated {
 
@@ -44,6 +46,11 @@ struct RoundOptions {
   /// After the last round: how long clients may stay, and how long one is waited for that broke off.
   SteadyClock::duration finish_limit = std::chrono::minutes(5);
   SteadyClock::duration linger = std::chrono::seconds(15);
+  /// Asynchronous rules: an update that began with a model so many rounds older than the newest one counts, once.
+  /// Nothing: updates are for the open round only.
+  std::optional<std::int64_t> max_staleness;
+  /// Which clients train in a round. Then its clock starts with the choice.
+  SelectionOptions selection;
   StopOptions stop;
 };
 
@@ -52,11 +59,11 @@ struct Offer {
   std::string client;
   double weight = 0;                        ///< samples
   std::string digest;                       ///< tells this update from another of the same client; may be empty
-  std::optional<std::int64_t> round;        ///< which round it is for, when the client says so
+  std::optional<std::int64_t> round;        ///< which round it was trained for, when the client says so
   std::map<std::string, double> metrics{};  ///< what the client reports
 };
 
-/// Quorum, deadlines, duplicates, late joiners, leavers. Not thread-safe.
+/// Quorum, deadlines, duplicates, late joiners, leavers, who is chosen. Not thread-safe.
 class RoundMachine {
  public:
   using Time = SteadyClock::time_point;
@@ -82,12 +89,17 @@ class RoundMachine {
     kRefused,      ///< `reason`; the round goes on
     kQuarantined,  ///< too many of this client's updates were refused
     kFinished,     ///< the job is over: send the newest model
+    kNotChosen,    ///< this round is for other clients: it waits for the next one
   };
   struct Verdict {
     Outcome outcome = Outcome::kCommitted;
-    std::int64_t round = 0;  ///< the round that it counts for, or would have
+    std::int64_t round = 0;      ///< the round that it counts for, or would have
+    std::int64_t staleness = 0;  ///< how many rounds it began before that
     std::string reason;
   };
+
+  /// What a client is to do in the open round.
+  enum class Standing : std::uint8_t { kExpected, kCommitted, kWaiting, kQuarantined };
 
   /// A round that has ended.
   struct Closed {
@@ -98,6 +110,15 @@ class RoundMachine {
     std::vector<std::string> missing;       ///< who was connected and had brought nothing
     std::map<std::string, double> metrics;  ///< means by samples of what clients reported
     std::string stopped;                    ///< why this is the last round although more were planned
+    std::vector<std::int64_t> staleness;    ///< of each of `clients`
+    /// What is known of the clients at its end: for the records, where somebody asks for it (see remembers()).
+    std::map<std::string, ClientHistory> known;
+  };
+  /// Who trains in the open round: told once for each choice, with all chosen so far.
+  struct Chosen {
+    std::int64_t round = 0;
+    std::uint64_t attempt = 0;
+    std::vector<std::string> clients;
   };
 
   /// What a restarted server knows from its records.
@@ -106,6 +127,8 @@ class RoundMachine {
     std::vector<Offer> committed;                        ///< to the open round, in order
     std::vector<std::map<std::string, double>> metrics;  ///< of the closed rounds
     bool ended = false;                                  ///< the last round was closed
+    std::map<std::string, ClientHistory> known{};
+    std::optional<Chosen> chosen{};  ///< for the open round
   };
 
   struct Member {
@@ -138,7 +161,10 @@ class RoundMachine {
   std::optional<Time> next_wakeup() const;
   /// The rounds closed since the last call, oldest first.
   std::optional<Closed> take_closed();
+  /// The newest choice, once.
+  std::optional<Chosen> take_chosen();
 
+  const RoundOptions& options() const { return options_; }
   Phase phase() const { return phase_; }
   const std::string& failure() const { return failure_; }
   std::int64_t closed_rounds() const { return closed_rounds_; }
@@ -152,6 +178,11 @@ class RoundMachine {
   /// All who were ever seen, connected or not, but at least the participants.
   std::size_t clients() const;
   bool quarantined(const std::string& client) const;
+  Standing standing(const std::string& client) const;
+  bool asynchronous() const { return options_.max_staleness.has_value(); }
+  bool chooses() const { return selector_ != nullptr; }
+  /// Whether what is known of clients decides anything, so that it must survive a restart.
+  bool remembers() const { return asynchronous() || chooses(); }
   /// When the round's clock ends it; nothing before its first update.
   std::optional<Time> deadline() const { return deadline_; }
 
@@ -166,6 +197,20 @@ class RoundMachine {
   std::string stop_reason(const std::map<std::string, double>& metrics, Time now);
   bool better(double value) const;
   const Offer* find_committed(const std::string& client) const;
+  void remember(const Offer& offer, Time now);
+  // Who trains (rounds_choice.cpp).
+  struct Choice {
+    Time since;
+    std::optional<Time> absent_since;
+    bool given_up = false;  ///< its update is welcome, and not waited for
+  };
+  std::vector<Candidate> candidates() const;
+  std::size_t hopeful(Time now);
+  void choose(Time now);
+  void note_presence(const std::string& client, bool here, bool clean, Time now);
+  void give_up_the_chosen();
+  void forget_choice();
+  std::optional<Time> next_choice() const;
   void start_clock(Time now);
   void close_round(bool by_deadline, Time now);
   void check_finished(Time now);
@@ -192,6 +237,14 @@ class RoundMachine {
   bool restored_end_ = false;   // nobody knows who of the last round has its model
   std::set<std::string> owed_;  // contributors of the last round who broke off before they can have got its model
   std::deque<Closed> closed_;
+  std::map<std::string, ClientHistory> known_;
+
+  std::shared_ptr<const Selector> selector_;
+  std::map<std::string, Choice> chosen_;  ///< for the open round
+  std::vector<std::string> chosen_order_;
+  std::optional<Time> pool_since_;  ///< when the first candidate was there, until there is a choice
+  std::uint64_t attempt_ = 0;       ///< draws in this round so far
+  bool choice_told_ = true;
 };
 
 }  // namespace sedna::federated

@@ -44,7 +44,7 @@ class Simulation {
         quorum_(quorum),
         rounds_(rounds),
         clients_(clients),
-        job_(std::make_unique<test::Job>(options(), now_)) {
+        job_(std::make_unique<test::SummedRounds>(options(), now_)) {
     loss_ = 0.3 * uniform();
     duplicates_ = 0.3 * uniform();
     breaks_ = 0.2 * uniform();
@@ -112,7 +112,7 @@ class Simulation {
       for (const auto& [client, update] : log_) committed_.erase({client, last_round_ + 1});
       log_.clear();
     }
-    job_ = std::make_unique<test::Job>(options(), now_);
+    job_ = std::make_unique<test::SummedRounds>(options(), now_);
     RoundMachine::Restored from;
     from.closed_rounds = last_round_;
     from.ended = last_round_ >= rounds_;
@@ -216,7 +216,7 @@ class Simulation {
     }
   }
 
-  void check(test::Job::Closed& closed) {
+  void check(test::SummedRounds::Closed& closed) {
     EXPECT_EQ(closed.round, last_round_ + 1) << "rounds are monotonic";
     last_round_ = closed.round;
     EXPECT_EQ(closed.last, closed.round == rounds_);
@@ -263,7 +263,7 @@ class Simulation {
   std::int64_t rounds_;
   std::vector<SimClient> clients_;
   Time now_ = Time() + std::chrono::hours(1);
-  std::unique_ptr<test::Job> job_;
+  std::unique_ptr<test::SummedRounds> job_;
   double loss_ = 0, duplicates_ = 0, breaks_ = 0, poison_ = 0, deaths_ = 0, crashes_ = 0;
   bool keeps_updates_ = false;
   int crashed_ = 0;

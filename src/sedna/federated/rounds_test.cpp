@@ -23,7 +23,7 @@ using test::update;
 
 const RoundMachine::Time kStart = RoundMachine::Time() + hours(1);
 
-test::Job machine_for(std::size_t participants, std::int64_t rounds) {
+test::SummedRounds machine_for(std::size_t participants, std::int64_t rounds) {
   RoundOptions options;
   options.participants = participants;
   options.exit_round = rounds;
@@ -34,7 +34,7 @@ Update one(const std::string& client, double value, double samples = 1) {
   return update(client, samples, {fp64({1}, {value})});
 }
 
-double value_of(test::Job::Closed& closed) {
+double value_of(test::SummedRounds::Closed& closed) {
   return doubles(closed.sum->report().weights.front()).front();
 }
 

@@ -90,6 +90,12 @@ Rules Rules::make(const RuleOptions& options) {
     algorithm = Settings("FedAvg");
   }
   rules.algorithm = make_algorithm(algorithm);
+  if (rules.algorithm->asynchrony() && options.strict) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "is for rules of which the order of arrival does not change the result; " +
+                    std::string(rules.algorithm->name()) + " is not one",
+                "strict");
+  }
   if (!options.clip.empty()) rules.clip.emplace(options.clip);
   if (!options.privacy.empty()) {
     rules.privacy.emplace(options.privacy);
@@ -163,6 +169,10 @@ Result<void> RoundSum::check(const Update& update) const {
 }
 
 void RoundSum::add(Update update) {
+  if (base_ && rules_.algorithm->asynchrony()) {
+    update.weights = rules_.algorithm->placed(update, base_->weights);
+    update.began_with.reset();
+  }
   contributions_.push_back({update.client, update.weight, update.steps});
   end_.total_weight += update.weight;
   if (!update.extra.empty() && rules_.algorithm->needs_extra()) {

@@ -40,6 +40,10 @@ Rules rules_of(const AggregationServerOptions& options) {
 
 RoundOptions rounds_of(RoundOptions options, const Rules& rules) {
   options.min_updates = std::max(options.min_updates, rules.min_updates);
+  if (const auto asynchrony = rules.algorithm->asynchrony()) {
+    options.max_staleness = asynchrony->max_staleness;
+    if (asynchrony->buffer > 0) options.participants = asynchrony->buffer;
+  }
   return options;
 }
 
@@ -132,10 +136,6 @@ std::vector<std::string> AggregationServer::clients() const {
   return impl_->machine.connected();
 }
 
-void AggregationServer::stop() {
-  impl_->stop();
-}
-
 JobProgress AggregationServer::progress() const {
   const std::lock_guard lock(impl_->mutex);
   JobProgress out;
@@ -146,6 +146,10 @@ JobProgress AggregationServer::progress() const {
   const auto phase = impl_->machine.phase();
   if (phase == RoundMachine::Phase::kCollecting) out.missing = impl_->machine.missing();
   return out;
+}
+
+void AggregationServer::stop() {
+  impl_->stop();
 }
 
 }  // namespace sedna::federated

@@ -41,6 +41,20 @@ std::string decoded(std::optional<std::string_view> raw) {
 
 namespace {
 
+std::string_view standing_name(RoundMachine::Standing standing) {
+  switch (standing) {
+    case RoundMachine::Standing::kExpected:
+      return "expected";
+    case RoundMachine::Standing::kCommitted:
+      return "committed";
+    case RoundMachine::Standing::kWaiting:
+      return "waiting";
+    case RoundMachine::Standing::kQuarantined:
+      break;
+  }
+  return "quarantined";
+}
+
 void wake(const std::weak_ptr<asio::steady_timer>& weak) {
   if (auto timer = weak.lock()) {
     auto executor = timer->get_executor();
@@ -108,6 +122,7 @@ void AggregationServer::Impl::touch_locked(const std::string& client) {
                                     {"clients", machine.connected().size()},
                                     {"again", joined.replaced ? 1 : 0},
                                     {"round", machine.closed_rounds() + 1}});
+  collect_chosen_locked();
   changed.notify_all();
 }
 
@@ -122,6 +137,7 @@ void AggregationServer::Impl::expire_members_locked(SteadyClock::time_point now)
     it = members.erase(it);
     clients_gauge.set(static_cast<double>(machine.connected().size()));
   }
+  collect_chosen_locked();
 }
 
 void AggregationServer::Impl::changed_locked() {
@@ -166,14 +182,11 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
   if (const auto deadline = machine.deadline()) {
     plan["deadline_seconds"] = std::chrono::duration<double>(*deadline - SteadyClock::now()).count();
   }
-  const auto& done = machine.committed();
-  const bool committed = std::ranges::find(done, client, &Offer::client) != done.end();
-  plan["you"] = closing                       ? "closing"
-                : committed                   ? "committed"
-                : machine.quarantined(client) ? "quarantined"
-                                              : "expected";
-  plan["committed"] = done.size();
-  plan["participants"] = options.rounds.participants;
+  plan["you"] = closing ? "closing" : standing_name(machine.standing(client));
+  plan["committed"] = machine.committed().size();
+  plan["participants"] = machine.options().participants;
+  if (machine.chooses()) plan["chosen"] = chosen.size();
+  if (const auto staleness = machine.options().max_staleness) plan["max_staleness"] = *staleness;
   return json::write(plan);
 }
 
@@ -201,6 +214,7 @@ net::Task<Response> AggregationServer::Impl::leave_by_request(Request& request) 
     if (it != members.end()) {
       machine.leave(client, it->second.connection, true, SteadyClock::now());
       members.erase(it);
+      collect_chosen_locked();
       clients_gauge.set(static_cast<double>(machine.connected().size()));
       log::info("a client has left", {{"client", client}, {"clients", machine.connected().size()}});
     }
@@ -244,7 +258,8 @@ net::Task<Response> AggregationServer::Impl::plan(Request& request) {
     co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
-      throw Error(ErrorCode::kAborted, "the client is gone");
+      // Nobody reads this, or one who is to come again.
+      throw Error(ErrorCode::kUnavailable, "the connection ends");
     }
   }
 }
@@ -254,11 +269,16 @@ net::Task<Response> AggregationServer::Impl::get_model(Request& request) {
   std::shared_ptr<const Published> model;
   {
     const std::lock_guard lock(mutex);
-    for (const auto& candidate : {published, before}) {
-      if (candidate && !candidate->none && (candidate->digest == digest || digest == "latest")) {
-        model = candidate;
-        break;
-      }
+    const auto is_it = [&](const std::shared_ptr<const Published>& candidate) {
+      return candidate && !candidate->none && (candidate->digest == digest || digest == "latest");
+    };
+    if (is_it(published)) {
+      model = published;
+    } else if (is_it(before)) {
+      model = before;
+    } else if (const auto old = std::ranges::find_if(history, [&](const auto& e) { return is_it(e.second); });
+               old != history.end()) {
+      model = old->second;
     }
   }
   if (!model) throw Error(ErrorCode::kNotFound, "is no model that is served here (any more)", digest);

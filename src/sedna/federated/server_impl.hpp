@@ -76,10 +76,16 @@ struct AggregationServer::Impl {
     bool last = false;
     bool none = false;
   };
+  using History = std::map<std::int64_t, std::shared_ptr<const Published>>;
   /// A client that speaks HTTP.
   struct Member {
     RoundMachine::Connection connection = 0;
     SteadyClock::time_point expires;
+  };
+  /// An update of a client that is not chosen (yet).
+  struct Parked {
+    Update update;
+    Offer offer;
   };
   /// An upload under way, or broken off and waiting to be resumed.
   struct Upload {
@@ -129,15 +135,25 @@ struct AggregationServer::Impl {
   // Rounds (server_rounds.cpp). The lock is held where the name says so.
   /// A checked update: into the records, then into the sum. `staged` is the file it lies in, if any.
   RoundMachine::Verdict commit(Update update, Offer offer, Staging* staged);
+  // Asynchronous rules (server_asynchronous.cpp).
+  bool asynchronous() const { return machine.asynchronous(); }
+  /// The weights that an update of `round` began with; null when they are not kept (any more).
+  std::shared_ptr<const Weights> beginning_locked(std::int64_t round) const;
+  /// Keeps the newest model for those who begin with it now, and lets go what nobody may have begun with any more.
+  void keep_history_locked();
+  void restore_history(std::int64_t newest);
+  std::shared_ptr<const Published> from_disk(std::int64_t round, const std::string& digest) const;
   Result<void> check(Update& update);
   RoundMachine::Verdict refuse(const std::string& client, const Error& reason);
   void add_waiting(const std::shared_ptr<OpenRound>& open);
   void open_round_locked();
   void conduct();
   void collect_closed_locked();
+  void collect_chosen_locked();
+  std::optional<Parked> take_parked_locked();
   void publish(Publication publication);
   /// Makes a model the one that the next round begins with, on disk first.
-  void install(Model model, const RoundReport& report, bool none);
+  void install(Model model, const RoundReport& report, bool none, std::map<std::string, ClientHistory> known = {});
   void end_locked();
   void send_model_locked(const std::shared_ptr<Peer>& peer);
   void broadcast_locked(const Bytes& text, const Peer* except = nullptr);
@@ -171,9 +187,13 @@ struct AggregationServer::Impl {
   Manifest manifest;  ///< of the model, once known
   std::shared_ptr<const Published> published;
   std::shared_ptr<const Published> before;  ///< the one before: slow clients may still fetch it
-  bool wants_initial = false;               ///< the first client's weights are what round 1 begins with
-  bool installing_initial = false;          ///< a client's weights are becoming it; until they are, it is wanted
-  Bytes model_text;                         ///< the newest published model's recv_weight, once a socket needed it
+  History history;                          ///< asynchronous rules: all that updates may have begun with
+  std::vector<std::string> chosen;          ///< for the open round, as far as chosen
+  /// Updates of upstream's clients, which train before they are asked, in case they are chosen for the open round yet.
+  std::map<std::string, Parked> parked;
+  bool wants_initial = false;       ///< the first client's weights are what round 1 begins with
+  bool installing_initial = false;  ///< a client's weights are becoming it; until they are, it is wanted
+  Bytes model_text;                 ///< the newest published model's recv_weight, once a socket needed it
   std::int64_t model_round = 0;
   std::uint64_t round_bytes = 0;
   std::uint64_t round_bytes_sent = 0;

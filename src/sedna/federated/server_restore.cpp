@@ -51,6 +51,7 @@ void AggregationServer::Impl::restore() {
   RoundMachine::Restored from;
   const Record* newest = nullptr;
   std::vector<const Record*> commits;
+  std::map<std::int64_t, const Record*> choices;
   for (const Record& record : journal->records()) {
     switch (record.kind) {
       case Record::Kind::kOpened:
@@ -68,10 +69,18 @@ void AggregationServer::Impl::restore() {
         from.closed_rounds = record.round;
         if (record.round > 0) from.metrics.push_back(record.metrics);
         from.ended = record.last;
+        from.known = record.histories;
         newest = &record;
-        commits.clear();
+        break;
+      case Record::Kind::kChosen:
+        choices[record.round] = &record;
         break;
     }
+  }
+  // The open round's; what came for one behind it, while that one's close was not in the records, is sent again.
+  std::erase_if(commits, [&](const Record* record) { return record->round != from.closed_rounds + 1; });
+  if (const auto it = choices.find(from.closed_rounds + 1); it != choices.end()) {
+    from.chosen = {it->second->round, it->second->attempt, it->second->clients};
   }
   Record opened;
   opened.kind = Record::Kind::kOpened;
@@ -103,14 +112,15 @@ void AggregationServer::Impl::restore() {
         if (tensor.name != kClipHistory) {
           own.push_back(tensor);
         } else if (rules.clip) {
-          const auto history = tensor.as<double>();
-          rules.clip->restore({history.begin(), history.end()});
+          const auto lengths = tensor.as<double>();
+          rules.clip->restore({lengths.begin(), lengths.end()});
         }
       }
       rules.algorithm->restore(own);
     }
     published = fresh;
     model_round = newest->round;
+    if (asynchronous()) restore_history(newest->round);
   }
   open->round = from.closed_rounds + 1;
   open->sum = std::make_unique<RoundSum>(rules, published && !published->none ? published->model : nullptr);
@@ -123,12 +133,18 @@ void AggregationServer::Impl::restore() {
     conform(update->weights, manifest);
     conform(update->extra, manifest);
     if (!manifest.set) manifest = Manifest::of(update->weights);
-    from.committed.push_back({record->client, record->samples, record->digest, record->round, record->metrics});
+    const std::int64_t trained = record->trained != 0 ? record->trained : record->round;
+    if (asynchronous()) {
+      update->staleness = record->round - trained;
+      update->began_with = beginning_locked(trained);
+    }
+    from.committed.push_back({record->client, record->samples, record->digest, trained, record->metrics});
     updates.push_back(std::move(*update));
   }
   journal->append(opened);
   const auto round = open;
   for (Update& update : updates) round->waiting.push_back({std::move(update), false});
+  if (from.chosen) chosen = from.chosen->clients;
   machine.restore(from, SteadyClock::now());
   add_waiting(round);
   collect_closed_locked();

@@ -79,6 +79,13 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
     verdict = machine.preview(offer, now);
     if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
       // Another client's first update may have said meanwhile what the model looks like.
+      update.staleness = verdict.staleness;
+      if (asynchronous()) update.began_with = beginning_locked(verdict.round - verdict.staleness);
+      if (verdict.staleness > 0 && !update.began_with) {
+        verdict.outcome = RoundMachine::Outcome::kLate;
+        verdict.reason = "the model that it began with is not kept any more";
+        return verdict;
+      }
       if (const auto fits = check_form(update, manifest); !fits) {
         verdict.outcome = RoundMachine::Outcome::kRefused;
         verdict.reason = fits.error().what();
@@ -94,12 +101,13 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
         record.samples = offer.weight;
         record.steps = update.steps;
         record.metrics = offer.metrics;
+        if (verdict.staleness > 0) record.trained = verdict.round - verdict.staleness;
         if (options.durability == Durability::kUpdate) {
           const auto file = layout.update(verdict.round, machine.updates() + 1);
           if (staged != nullptr && staged->in_file()) {
             staged->keep_as(file);
           } else {
-            UpdateInfo info{verdict.round, update.weight, update.steps, offer.metrics, {}};
+            UpdateInfo info{verdict.round - verdict.staleness, update.weight, update.steps, offer.metrics, {}};
             write_whole(file, write_update_file(info, update.weights, update.extra));
           }
           record.file = file.filename().string();
@@ -145,7 +153,15 @@ void AggregationServer::Impl::add_waiting(const std::shared_ptr<OpenRound>& roun
 void AggregationServer::Impl::open_round_locked() {
   open = std::make_shared<OpenRound>();
   open->round = machine.closed_rounds() + 1;
-  uploads.clear();
+  chosen.clear();
+  parked.clear();
+  if (asynchronous()) {
+    // What is on its way counts in whichever round it arrives.
+    const std::int64_t oldest = open->round - *machine.options().max_staleness;
+    std::erase_if(uploads, [&](const auto& entry) { return entry.second->round < oldest; });
+  } else {
+    uploads.clear();
+  }
   rejections.clear();
   round_gauge.set(static_cast<double>(open->round));
 }
@@ -166,6 +182,13 @@ void AggregationServer::Impl::conduct() {
       to_publish.pop_front();
       lock.unlock();
       publish(std::move(next));
+      lock.lock();
+      continue;
+    }
+    if (auto update = take_parked_locked()) {
+      lock.unlock();
+      const std::string client = update->offer.client;
+      count_update(commit(std::move(update->update), std::move(update->offer), nullptr), client);
       lock.lock();
       continue;
     }
@@ -190,6 +213,12 @@ void AggregationServer::Impl::collect_closed_locked() {
     next.report.clients = next.closed.clients;
     next.report.metrics = next.closed.metrics;
     next.report.stopped = next.closed.stopped;
+    next.report.chosen = chosen;
+    if (asynchronous()) {
+      double sum = 0;
+      for (const std::int64_t age : next.closed.staleness) sum += static_cast<double>(age);
+      next.report.staleness = sum / static_cast<double>(std::max<std::size_t>(next.closed.staleness.size(), 1));
+    }
     if (next.closed.by_deadline) {
       log::warning("the round's deadline has passed", {{"round", next.closed.round},
                                                        {"updates", next.closed.clients.size()},
@@ -198,6 +227,39 @@ void AggregationServer::Impl::collect_closed_locked() {
     to_publish.push_back(std::move(next));
     open_round_locked();
   }
+  collect_chosen_locked();
+}
+
+void AggregationServer::Impl::collect_chosen_locked() {
+  auto choice = machine.take_chosen();
+  if (!choice) return;
+  chosen = choice->clients;
+  if (journal) {
+    Record record;
+    record.kind = Record::Kind::kChosen;
+    record.round = choice->round;
+    record.attempt = choice->attempt;
+    record.clients = choice->clients;
+    try {
+      journal->append(record);
+    } catch (const Error& error) {
+      // The round goes on; a server that begins again would choose again.
+      log::error("who is chosen could not be written down", {{"round", choice->round}, {"error", error.what()}});
+    }
+  }
+  log::info("clients are chosen",
+            {{"round", choice->round}, {"clients", choice->clients.size()}, {"draw", choice->attempt}});
+  changed_locked();
+}
+
+std::optional<AggregationServer::Impl::Parked> AggregationServer::Impl::take_parked_locked() {
+  for (auto& [client, update] : parked) {
+    if (machine.standing(client) != RoundMachine::Standing::kExpected) continue;
+    std::optional<Parked> out(std::move(update));
+    parked.erase(client);
+    return out;
+  }
+  return std::nullopt;
 }
 
 void AggregationServer::Impl::publish(Publication publication) {
@@ -216,7 +278,7 @@ void AggregationServer::Impl::publish(Publication publication) {
     if (rules.privacy) report.epsilon = rules.epsilon(static_cast<std::size_t>(report.round));
     end.model.round = report.round;
     step("publish: before the model");
-    install(std::move(end.model), report, end.none);
+    install(std::move(end.model), report, end.none, std::move(publication.closed.known));
   } catch (const std::exception& error) {
     log::error("the aggregation has failed", {{"round", report.round}, {"error", error.what()}});
     const std::lock_guard lock(mutex);
@@ -238,10 +300,15 @@ void AggregationServer::Impl::publish(Publication publication) {
         machine.fail("the model of round " + std::to_string(report.round) + " cannot be sent: " + error.what());
         return;
       }
-      broadcast_locked(model_text);
-      for (const auto& [name, peer] : peers) peer->model_round = model_round;
-      sent_bytes.add(model_text.size() * peers.size());
-      round_bytes_sent += model_text.size() * peers.size();
+      for (const auto& [name, peer] : peers) {
+        // Who still trains would find it before the answer to its update: it gets the one that is newest then.
+        if (asynchronous() && !peer->waiting && !report.last) continue;
+        peer->waiting = false;
+        peer->model_round = model_round;
+        peer->send(model_text);
+        sent_bytes.add(model_text.size());
+        round_bytes_sent += model_text.size();
+      }
     }
     report.connected = machine.connected().size();
     report.bytes_received = std::exchange(round_bytes, 0);
@@ -263,7 +330,8 @@ void AggregationServer::Impl::publish(Publication publication) {
   if (options.on_round) options.on_round(report);
 }
 
-void AggregationServer::Impl::install(Model model, const RoundReport& report, bool none) {
+void AggregationServer::Impl::install(Model model, const RoundReport& report, bool none,
+                                      std::map<std::string, ClientHistory> known) {
   auto fresh = std::make_shared<Published>();
   fresh->total_weight = report.total_weight;
   fresh->last = report.last;
@@ -291,6 +359,7 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
     record.samples = report.total_weight;
     record.last = report.last;
     record.metrics = report.metrics;
+    record.histories = std::move(known);
     const std::lock_guard lock(mutex);
     journal->append(record);
     step("publish: after the record");
@@ -299,6 +368,7 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
   }
   const std::lock_guard lock(mutex);
   before = std::exchange(published, fresh);
+  if (asynchronous()) keep_history_locked();
   model_round = round;
   wants_initial = false;
   if (!manifest.set && !none) manifest = Manifest::of(fresh->model->weights);
@@ -310,7 +380,8 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
 
 void AggregationServer::Impl::prune_models(std::int64_t newest) const {
   std::error_code ignored;  // what cannot be removed costs room, not correctness
-  const auto oldest = newest - static_cast<std::int64_t>(std::max<std::size_t>(options.keep_models, 1)) + 1;
+  const auto oldest = newest - static_cast<std::int64_t>(std::max<std::size_t>(options.keep_models, 1)) + 1 -
+                      (asynchronous() ? *machine.options().max_staleness : 0);
   for (const auto& [folder, prefix, limit] : {std::tuple(layout.models(), std::string("round-"), oldest),
                                               {layout.models(), std::string("state-"), newest},
                                               {layout.updates(), std::string(), newest + 1}}) {
@@ -349,6 +420,7 @@ void AggregationServer::Impl::send_model_locked(const std::shared_ptr<Peer>& pee
     model_text = Bytes::from_string(write_model(envelope, model, model_round, published->last));
   }
   peer->model_round = model_round;
+  peer->waiting = false;
   if (peer->send(model_text)) {
     sent_bytes.add(model_text.size());
     round_bytes_sent += model_text.size();

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "sedna/federated/codec.hpp"
+#include "sedna/federated/selection.hpp"
 
 namespace sedna::federated {
 
@@ -52,7 +53,7 @@ const std::vector<Setting>& all() {
   static const std::vector<Setting> kAll = {
       {{"algorithm",
         "What the server makes of a round, NAME[,key=value...]: FedAvg, FedProx, FedAvgM, FedAdam, FedYogi,"
-        " FedAdagrad, SCAFFOLD, FedNova, FedDyn"},
+        " FedAdagrad, SCAFFOLD, FedNova, FedDyn; FedBuff[,buffer=K], FedAsync (asynchronous)"},
        [](auto& o, const auto& v) { o.rules.algorithm = v; }},
       {{"robust",
         "Instead of the mean, NAME[,key=value...]: Median, TrimmedMean, Krum, MultiKrum, Bulyan,"
@@ -68,7 +69,19 @@ const std::vector<Setting>& all() {
        [](auto& o, const auto& v) { o.rules.privacy = v; }},
       {{"codec", "How HTTP clients code what they send: bf16, fp16, int8, int4, topk[,share=0.1], sign"},
        [](auto& o, const auto& v) { o.codec = Codec(v).text(); }},
-      {{"seed", "Of everything that is drawn (0)"}, [](auto& o, const auto& v) { o.rules.seed = count(v, 0, 9e15); }},
+      {{"select", "Which clients train in a round, NAME[,key=value...]: random, weighted, oort (all)"},
+       [](auto& o, const auto& v) {
+         make_selector(v);  // says at once what is wrong with it
+         o.rounds.selection.policy = v;
+       }},
+      {{"over-select", "So many times the participants are chosen, so that stragglers hold nothing up (1)"},
+       [](auto& o, const auto& v) { o.rounds.selection.over = number(v, 1, kMany); }},
+      {{"select-pool", "Clients that must be there before a round chooses (as many as it chooses)"},
+       [](auto& o, const auto& v) { o.rounds.selection.pool = count(v, 0, kMany); }},
+      {{"select-wait", "Seconds for which they are waited for, and a chosen client that has broken off (60)"},
+       [](auto& o, const auto& v) { o.rounds.selection.wait = seconds(v); }},
+      {{"seed", "Of everything that is drawn (0)"},
+       [](auto& o, const auto& v) { o.rules.seed = o.rounds.selection.seed = count(v, 0, 9e15); }},
       {{"initial-model", "A safetensors file that round 1 begins with"},
        [](auto& o, const auto& v) { o.initial_model = v; }},
       {{"state", "Folder in which the rounds survive a restart; without it they are in memory"},

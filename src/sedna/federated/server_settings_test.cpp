@@ -24,6 +24,11 @@ TEST(ServerSettings, AreAppliedByName) {
                      {"strict", "false"},
                      {"round-deadline", "1.5"},
                      {"quorum", "3"},
+                     {"select", "oort,explore=0.5"},
+                     {"over-select", "1.3"},
+                     {"select-pool", "20"},
+                     {"select-wait", "5"},
+                     {"seed", "9"},
                      {"stop-metric", "-loss"},
                      {"stop-target", "0.25"},
                      {"durability", "update"},
@@ -32,6 +37,12 @@ TEST(ServerSettings, AreAppliedByName) {
   EXPECT_EQ(o.rules.robust, "Median");
   EXPECT_EQ(o.rounds.round_deadline, std::chrono::milliseconds(1500));
   EXPECT_EQ(o.rounds.quorum, 3u);
+  EXPECT_EQ(o.rounds.selection.policy, "oort,explore=0.5");
+  EXPECT_EQ(o.rounds.selection.over, 1.3);
+  EXPECT_EQ(o.rounds.selection.pool, 20u);
+  EXPECT_EQ(o.rounds.selection.wait, std::chrono::seconds(5));
+  EXPECT_EQ(o.rounds.selection.seed, 9u);
+  EXPECT_THAT(reason({{"select", "fastest"}}), testing::HasSubstr("there are oort, random, weighted"));
   EXPECT_EQ(o.rounds.stop.metric, "loss");
   EXPECT_TRUE(o.rounds.stop.smaller_is_better);
   EXPECT_EQ(o.rounds.stop.target, 0.25);

@@ -49,6 +49,8 @@ std::string_view outcome_name(RoundMachine::Outcome outcome) {
       return "refused";
     case RoundMachine::Outcome::kFinished:
       return "finished";
+    case RoundMachine::Outcome::kNotChosen:
+      return "not_chosen";
   }
   return "refused";
 }
@@ -169,6 +171,7 @@ AggregationServer::Impl::Step AggregationServer::Impl::subscribe(const Session& 
                                     {"clients", peers.size()},
                                     {"again", joined.replaced ? 1 : 0},
                                     {"round", machine.closed_rounds() + 1}});
+  collect_chosen_locked();
   changed.notify_all();
   step.client = std::move(client);
   return step;
@@ -190,18 +193,43 @@ void AggregationServer::Impl::take_update(const Session& session, Frame frame, s
     offer.round = integer_member(frame.members, "round_number");
     {
       const std::lock_guard lock(mutex);
+      if (asynchronous() && !offer.round) offer.round = session.peer->model_round + 1;
       verdict = machine.preview(offer, SteadyClock::now());
-      if (verdict.outcome == RoundMachine::Outcome::kCommitted) envelope = std::move(frame.members);
+      if (verdict.outcome == RoundMachine::Outcome::kCommitted && verdict.staleness > 0 && *offer.round == 1) {
+        // Whoever has no model of the job yet has begun with one of its own, and nobody knows which.
+        verdict.outcome = RoundMachine::Outcome::kLate;
+      }
+      if (verdict.outcome == RoundMachine::Outcome::kCommitted ||
+          verdict.outcome == RoundMachine::Outcome::kNotChosen) {
+        envelope = std::move(frame.members);
+      }
     }
-    if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
+    if (verdict.outcome == RoundMachine::Outcome::kCommitted || verdict.outcome == RoundMachine::Outcome::kNotChosen) {
       Update update{session.client, offer.weight, std::move(*frame.weights)};
-      const auto usable = check(update);
-      verdict = usable ? commit(std::move(update), std::move(offer), nullptr) : refuse(session.client, usable.error());
+      if (const auto usable = check(update); !usable) {
+        verdict = refuse(session.client, usable.error());
+      } else if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
+        verdict = commit(std::move(update), std::move(offer), nullptr);
+      } else {
+        // It trains before it is asked: the conductor takes this if it is chosen yet. Otherwise the round's model is
+        // its answer.
+        const std::lock_guard lock(mutex);
+        if (!offer.round) offer.round = verdict.round;
+        if (verdict.round == machine.closed_rounds() + 1) {
+          parked.insert_or_assign(session.client, Parked{std::move(update), std::move(offer)});
+        }
+      }
     }
   }
   const std::lock_guard lock(mutex);
+  if (asynchronous()) {
+    // It waits for a model now, and the one that its update is in may be out already.
+    session.peer->waiting = true;
+    if (model_round >= verdict.round) send_model_locked(session.peer);
+  }
   switch (verdict.outcome) {
     case RoundMachine::Outcome::kCommitted:
+    case RoundMachine::Outcome::kNotChosen:
       break;
     case RoundMachine::Outcome::kLate:
     case RoundMachine::Outcome::kFinished:
@@ -235,6 +263,7 @@ void AggregationServer::Impl::leave(const Session& session, bool clean) {
   if (session.client.empty()) return;
   const std::lock_guard lock(mutex);
   machine.leave(session.client, session.peer->connection(), clean, SteadyClock::now());
+  collect_chosen_locked();
   const auto it = peers.find(session.client);
   if (it == peers.end() || it->second != session.peer) return;
   peers.erase(it);

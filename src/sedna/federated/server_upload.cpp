@@ -27,7 +27,7 @@ namespace {
 constexpr auto kTouchEvery = std::chrono::seconds(5);
 constexpr auto kWaitForMemory = std::chrono::seconds(5);
 
-Response verdict_answer(const RoundMachine::Verdict& verdict) {
+Response verdict_answer(const RoundMachine::Verdict& verdict, std::int64_t epoch) {
   int status = 200;
   switch (verdict.outcome) {
     case Outcome::kCommitted:
@@ -35,6 +35,7 @@ Response verdict_answer(const RoundMachine::Verdict& verdict) {
       break;
     case Outcome::kConflict:
     case Outcome::kLate:
+    case Outcome::kNotChosen:
       status = 409;
       break;
     case Outcome::kFinished:
@@ -50,6 +51,7 @@ Response verdict_answer(const RoundMachine::Verdict& verdict) {
   json::object body;
   body["result"] = outcome_name(verdict.outcome);
   body["round"] = verdict.round;
+  body["epoch"] = epoch;
   if (!verdict.reason.empty()) body["reason"] = verdict.reason;
   return answer(status, std::move(body));
 }
@@ -145,7 +147,7 @@ net::Task<Response> AggregationServer::Impl::upload_state(Request& request) {
   touch_locked(client);
   if (*round == 0 && (!wants_initial || installing_initial)) co_return initial_answer_locked();
   const auto verdict = machine.preview({client, 0, {}, static_cast<std::int64_t>(*round)}, SteadyClock::now());
-  if (*round > 0 && verdict.outcome != Outcome::kCommitted) co_return verdict_answer(verdict);
+  if (*round > 0 && verdict.outcome != Outcome::kCommitted) co_return verdict_answer(verdict, epoch);
   const auto it = uploads.find(client);
   if (it == uploads.end() || it->second->round != static_cast<std::int64_t>(*round) || !it->second->staging) {
     const auto rejected = rejections.find(client);
@@ -196,7 +198,7 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
                          std::to_string(machine.closed_rounds() + 1);
       }
       if (verdict.outcome != Outcome::kCommitted) {
-        refusal = verdict_answer(verdict);
+        refusal = verdict_answer(verdict, epoch);
         count_update(verdict, client);
       }
     }
@@ -330,7 +332,7 @@ net::Task<std::optional<Response>> AggregationServer::Impl::receive(Request& req
       count_update(verdict, client);
       const std::lock_guard lock(mutex);
       rejections[client] = verdict.reason;
-      co_return verdict_answer(verdict);
+      co_return verdict_answer(verdict, epoch);
     }
     // To a file where it must be kept; else memory, for which it waits a moment (not reading is back-pressure enough),
     // and a file when a slow client holds that for long.
@@ -416,7 +418,7 @@ Response AggregationServer::Impl::finish_upload(const std::string& client, std::
     verdict = commit(std::move(*update), std::move(offer), &staging);
   }
   count_update(verdict, client);
-  return verdict_answer(verdict);
+  return verdict_answer(verdict, epoch);
 }
 
 Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std::string& client) {
@@ -425,15 +427,18 @@ Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std
   if (!tensor::find_metadata(read->header.metadata, "codec")) return read_update_file(file, client);
   const auto info = read_update_info(read->header.metadata);
   if (!info) return info.error();
-  std::shared_ptr<const Published> base;
+  std::shared_ptr<const Weights> base;
   {
     const std::lock_guard lock(mutex);
-    base = published;
+    base = beginning_locked(info->round);
   }
-  if (!base || base->none || base->model->round != info->round - 1) {
-    return Error(ErrorCode::kInvalidArgument, "is a change of another model than the newest", "update");
+  if (!base) {
+    return Error(ErrorCode::kInvalidArgument,
+                 asynchronous() ? "is a change of a model that is not kept (any more)"
+                                : "is a change of another model than the newest",
+                 "update");
   }
-  auto weights = decode_change(read->tensors, base->model->weights, codec);
+  auto weights = decode_change(read->tensors, *base, codec);
   if (!weights) return weights.error();
   Update update;
   update.client = client;

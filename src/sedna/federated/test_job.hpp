@@ -11,17 +11,17 @@
 
 namespace sedna::federated::test {
 
-class Job {
+class SummedRounds {
  public:
   using Verdict = RoundMachine::Verdict;
   struct Closed : RoundMachine::Closed {
     std::unique_ptr<WeightedMean> sum;
   };
 
-  Job(RoundOptions options, RoundMachine::Time now) : machine(std::move(options), now) {}
+  SummedRounds(RoundOptions options, RoundMachine::Time now) : machine(std::move(options), now) {}
 
   Verdict submit(Update update, std::optional<std::int64_t> round, RoundMachine::Time now) {
-    const Offer offer{update.client, update.weight, {}, round};
+    const Offer offer{update.client, update.weight, {}, round, {}};
     Verdict verdict = machine.preview(offer, now);
     if (verdict.outcome != RoundMachine::Outcome::kCommitted) return machine.commit(offer, now);
     if (const auto checked = check_update(update, manifest); !checked) {
