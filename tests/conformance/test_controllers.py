@@ -152,6 +152,7 @@ def as_made(child: Any, ns: str, owner: str) -> Any:
 # ---- what is made, changed and made again ----------------------------------------------------------------------------
 
 
+# CTL-1.1
 def test_a_service_gets_its_children_the_same_everywhere(place: Place) -> None:
     place.models()
     uid = place.service()["metadata"]["uid"]
@@ -164,6 +165,7 @@ def test_a_service_gets_its_children_the_same_everywhere(place: Place) -> None:
         assert child == recorded[name], name
 
 
+# CTL-1.2
 def test_a_changed_spec_is_rolled_out_where_it_changed(place: Place) -> None:
     place.with_children()
     edge, cloud, _ = place.children()
@@ -177,6 +179,7 @@ def test_a_changed_spec_is_rolled_out_where_it_changed(place: Place) -> None:
     assert names[0] == names[1], "the worker keeps its name"
 
 
+# CTL-1.2
 def test_a_changed_model_reaches_the_workers(place: Place) -> None:
     place.with_children()
     place.patch(SEDNA, "models/big", {"spec": {"url": "/models/bigger/model.onnx"}})
@@ -184,6 +187,7 @@ def test_a_changed_model_reaches_the_workers(place: Place) -> None:
 
 
 @pytest.mark.parametrize("child", [(APPS, EDGE), (APPS, CLOUD), (CORE, "services/digits-cloud")])
+# CTL-1.3
 def test_a_lost_child_is_made_again_and_an_event_says_so(place: Place, child: tuple[str, str]) -> None:
     place.with_children()
     uid = place.get(*child)["metadata"]["uid"]
@@ -193,6 +197,7 @@ def test_a_lost_child_is_made_again_and_an_event_says_so(place: Place, child: tu
     assert len(place.api.items(place.path(APPS, "deployments"))) == 2
 
 
+# CTL-1.4
 def test_autoscalers_come_change_and_go(place: Place) -> None:
     place.with_children()
     hpa = "horizontalpodautoscalers/hpa-digits-deployment-cloud"
@@ -204,6 +209,7 @@ def test_autoscalers_come_change_and_go(place: Place) -> None:
     eventually("no autoscaler", lambda: place.get(HPAS, hpa) is None)
 
 
+# CTL-1.5
 def test_deletion_leaves_children_to_the_collector_and_a_successor_waits_for_it(place: Place) -> None:
     """Neither home of these cases collects garbage: the children say whose they are, and GM leaves them alone."""
     place.with_children()
@@ -223,6 +229,7 @@ def test_deletion_leaves_children_to_the_collector_and_a_successor_waits_for_it(
         c["metadata"]["ownerReferences"][0]["uid"] == new for c in place.children()), 40)
 
 
+# CTL-1.5
 def test_deletion_takes_everything_where_garbage_is_collected(tmp_path: Path) -> None:
     """The embedded home with its loops; a cluster's own collector does the same by the same references."""
     home = EmbeddedHome(tmp_path / "api", loops=True)
@@ -244,6 +251,7 @@ def test_deletion_takes_everything_where_garbage_is_collected(tmp_path: Path) ->
         home.end()
 
 
+# CTL-1.6
 def test_a_taken_name_is_said_and_not_taken_over(place: Place) -> None:
     place.create(CORE, "services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "digits-cloud"},
                                     "spec": {"ports": [{"port": 80}]}})
@@ -256,6 +264,7 @@ def test_a_taken_name_is_said_and_not_taken_over(place: Place) -> None:
 # ---- status ----------------------------------------------------------------------------------------------------------
 
 
+# CTL-2.1
 def test_the_status_follows_the_workers(place: Place) -> None:
     place.with_children()
     place.becomes("Pending")
@@ -268,6 +277,7 @@ def test_the_status_follows_the_workers(place: Place) -> None:
     assert (status["active"], status["failed"], status["observedGeneration"]) == (2, 0, 1)
 
 
+# CTL-2.1
 def test_failed_says_why_and_is_left(place: Place) -> None:
     place.with_children()
     labels = place.get(APPS, EDGE)["spec"]["template"]["metadata"]["labels"]
@@ -290,6 +300,7 @@ def test_failed_says_why_and_is_left(place: Place) -> None:
     assert (failed["status"], failed["reason"]) == ("False", "Recovered")
 
 
+# CTL-1.7
 def test_a_missing_secret_is_waited_for(place: Place) -> None:
     place.create(SEDNA, "models", model("small"))
     place.create(SEDNA, "models", model("big", url="s3://bucket/big/model.onnx", credentialName="access"))
@@ -303,6 +314,7 @@ def test_a_missing_secret_is_waited_for(place: Place) -> None:
     assert "secret-value" not in json.dumps(cloud)
 
 
+# CTL-2.2
 def test_kinds_without_a_controller_say_so(place: Place) -> None:
     jobs = {"reidjobs": {"kind": "ReidJob", "spec": {"template": template("reid", "cloud0")}},
             "videoanalyticsjobs": {"kind": "VideoAnalyticsJob", "spec": {
@@ -319,6 +331,7 @@ def test_kinds_without_a_controller_say_so(place: Place) -> None:
 # ---- the local controller, over the link -----------------------------------------------------------------------------
 
 
+# CTL-2.3
 def test_datasets_models_and_reports_of_a_node(place: Place, controllers: Controllers) -> None:
     place.with_children()
     index = controllers.root / "data" / f"{place.ns}.txt"
@@ -343,6 +356,7 @@ def worker_report(ns: str, inferences: int, hard: int) -> dict[str, Any]:
             "ownerInfo": {"inferenceNumber": inferences, "hardExampleNumber": hard, "uploadCloudRatio": 0.5}}
 
 
+# CTL-2.3
 def test_what_the_local_controller_took_reaches_the_next_gm(place: Place, controllers: Controllers) -> None:
     place.with_children()
     controllers.leading().kill()
@@ -358,6 +372,7 @@ def test_what_the_local_controller_took_reaches_the_next_gm(place: Place, contro
 # ---- GM comes, goes, and is not alone --------------------------------------------------------------------------------
 
 
+# CTL-3.1
 def test_a_killed_gm_leaves_no_duplicate_and_its_successor_no_gap(place: Place, controllers: Controllers) -> None:
     place.models()
     services = [f"s{i}" for i in range(20)]
@@ -383,6 +398,7 @@ def test_a_killed_gm_leaves_no_duplicate_and_its_successor_no_gap(place: Place, 
     assert len(place.api.items(place.path(CORE, "services"))) in (19, 20)
 
 
+# CTL-3.1
 def test_a_restart_alone_changes_nothing(place: Place, controllers: Controllers) -> None:
     place.with_children()
     for resource in (EDGE, CLOUD):
@@ -401,6 +417,7 @@ def test_a_restart_alone_changes_nothing(place: Place, controllers: Controllers)
     assert versions() == before
 
 
+# CTL-1.6
 def test_objects_of_an_upstream_gm_are_adopted_as_they_are(place: Place, controllers: Controllers) -> None:
     file = GOLDEN / "objects/jointinferenceservice.json"
     if not file.exists():
@@ -446,6 +463,7 @@ def test_objects_of_an_upstream_gm_are_adopted_as_they_are(place: Place, control
             assert now["metadata"]["annotations"]["sedna.io/spec-hash"]
 
 
+# CTL-3.2
 def test_one_of_two_works_and_the_other_takes_over(place: Place, controllers: Controllers) -> None:
     first = controllers.leading()
     second = controllers.another_gm("--link-port", "0", "--identity", "the-other")
@@ -471,6 +489,7 @@ def follow(controllers: Controllers) -> None:
         controllers.start_gm()
 
 
+# CTL-3.3
 def test_a_short_absence_of_the_api_server_is_waited_out(place: Place, controllers: Controllers) -> None:
     place.with_children()
     gm, lc = controllers.leading(), controllers.lc
@@ -491,6 +510,7 @@ def test_a_short_absence_of_the_api_server_is_waited_out(place: Place, controlle
 
 
 @pytest.mark.parametrize("how", ["silent", "gone"])
+# CTL-3.3
 def test_without_the_api_server_gm_ends_before_another_may_lead(place: Place, controllers: Controllers, how: str) -> None:
     """A server that hangs is worse than one that is gone: a request that waits must not outlast the Lease."""
     place.with_children()
@@ -517,6 +537,7 @@ def test_without_the_api_server_gm_ends_before_another_may_lead(place: Place, co
     assert len(place.api.items(place.path(APPS, "deployments"))) == 2
 
 
+# CTL-3.4
 def test_what_happened_while_gm_was_cut_off_is_seen_afterwards(place: Place, controllers: Controllers) -> None:
     """Its watches go on from a version that the restarted server no longer knows (410), so it lists again."""
     place.with_children()
@@ -541,6 +562,7 @@ def test_what_happened_while_gm_was_cut_off_is_seen_afterwards(place: Place, con
     assert len(place.api.items(place.path(APPS, "deployments"))) == 2
 
 
+# CTL-1.2
 def test_a_write_burst_while_a_watch_lags_is_not_lost(place: Place, controllers: Controllers) -> None:
     place.models()
     for i in range(60):

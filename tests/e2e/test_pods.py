@@ -192,6 +192,7 @@ def test_init_containers_configuration_and_volumes(running: Home, tmp_path: Path
     running.sedna("delete", "pod", "many")
 
 
+# CTL-1.7
 def test_mounted_data_follows_its_source_and_the_environment_does_not(running: Home) -> None:
     """As Kubernetes documents it: files change all at once within a minute, variables keep what the start found."""
     def data(text: str) -> list[dict]:

@@ -68,6 +68,7 @@ TEST_F(Leader, WhoCannotRenewGivesUpBeforeAnotherMayTakeOver) {
   EXPECT_EQ(lost, 1);
 }
 
+// CTL-3.3
 TEST_F(Leader, AServerThatAnswersLateDoesNotProlongTheLease) {
   LeaderElector a(faulty_, options("a"));
   int lost = 0;
@@ -85,6 +86,7 @@ TEST_F(Leader, AServerThatAnswersLateDoesNotProlongTheLease) {
             api::resource_version_of(before));
 }
 
+// CTL-3.3
 TEST_F(Leader, TheLeaseCountsFromWhenItWasAskedFor) {
   LeaderElector a(faulty_, options("a"));
   a.step();

@@ -10,6 +10,8 @@ namespace sedna::gm {
 
 namespace {
 
+/// Secrets are read, not watched: listing them is a right that GM's account does not have.
+constexpr std::chrono::minutes kSecretPeriod(5);
 /// What is applied together arrives one after the other: this long a missing Model is only waited for.
 constexpr std::chrono::seconds kPatience(10);
 
@@ -65,6 +67,7 @@ struct JointInferenceController::Children {
   Side& of(Role role) { return role == Role::kCloud ? cloud : edge; }
   Side& other(Role role) { return role == Role::kCloud ? edge : cloud; }
   bool made = false;  ///< at least one, in this pass
+  bool reads_secret() const { return cloud.model.credential.has_value() || edge.model.credential.has_value(); }
 };
 
 JointInferenceController::JointInferenceController(store::ApiServer& server, JointInferenceInformers informers,
@@ -325,7 +328,12 @@ control::ReconcileResult JointInferenceController::reconcile(const std::string& 
     health.push_back(assess_workers(role_name(role), deployment, mine));
     if (!health.back().serves()) look_up_events(health.back(), api::namespace_of(*service));
   }
-  return write_status(*service, obstacle, std::move(health));
+  auto result = write_status(*service, obstacle, std::move(health));
+  // Of a Secret only the endpoint is in the workers' specification; keys are read by the node when a worker starts.
+  if (children.reads_secret()) {
+    result.requeue_after = std::min<SteadyClock::duration>(result.requeue_after.value_or(kSecretPeriod), kSecretPeriod);
+  }
+  return result;
 }
 
 }  // namespace sedna::gm

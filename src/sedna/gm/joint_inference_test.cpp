@@ -268,6 +268,46 @@ data: {ACCESS_KEY_ID: YWFh, SECRET_ACCESS_KEY: c2VjcmV0LXZhbHVl}
             R"(["s3://bucket/small/model.onnx","/downloads/bucket/small/"])");
 }
 
+// CTL-1.7
+TEST(JointInference, AnotherEndpointInTheSecretRollsOutAndOtherKeysDoNot) {
+  TestGm gm;
+  gm.apply_all(R"(
+apiVersion: sedna.io/v1alpha1
+kind: Model
+metadata: {name: small, namespace: default}
+spec: {url: "s3://bucket/small/model.onnx", format: onnx, credentialName: access}
+---
+apiVersion: sedna.io/v1alpha1
+kind: Model
+metadata: {name: big, namespace: default}
+spec: {url: /models/big/model.onnx, format: onnx}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: access, namespace: default, annotations: {s3-endpoint: "s3.example:9000"}}
+data: {ACCESS_KEY_ID: YWFh, SECRET_ACCESS_KEY: YmJi}
+)");
+  gm.apply_all(testing::kService);
+  gm.settle();
+  gm.workers_ready();
+  const auto change = [&gm](json::object body) {
+    gm.server.merge_patch(kSecret, "default", "access", store::MergePatch(std::move(body)), {}).value();
+    gm.clock.advance(5min);
+    gm.settle();
+    return gm.get(kDeployment, "digits-deployment-edge");
+  };
+  json::object keys;
+  keys["data"] = json::object{{"SECRET_ACCESS_KEY", "Y2Nj"}};
+  EXPECT_EQ(api::generation_of(change(std::move(keys))), 1) << "as in Kubernetes, what runs keeps what it started with";
+  json::object annotations, metadata, endpoint;
+  annotations["s3-endpoint"] = "s3.elsewhere:9000";
+  metadata["annotations"] = std::move(annotations);
+  endpoint["metadata"] = std::move(metadata);
+  const auto edge = change(std::move(endpoint));
+  EXPECT_EQ(api::generation_of(edge), 2);
+  EXPECT_THAT(json::write(edge), HasSubstr("https://s3.elsewhere:9000"));
+}
+
 Fact report(std::string_view uid, std::uint64_t sequence, int inferences, int hard, std::function<void()> done = {}) {
   Fact fact;
   fact.node = "edge0";
