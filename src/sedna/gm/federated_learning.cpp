@@ -255,6 +255,7 @@ void FederatedLearningController::match_pods(Look& look) {
         }
         health.worker_name = api::string_at(o, {"worker"}, health.worker_name);
         health.rebuilt = api::int_at(o, {"rebuilt"});
+        health.had_pod = !api::string_at(o, {"pod"}).empty();
         break;
       }
     }
@@ -307,9 +308,8 @@ void FederatedLearningController::make_pod(Look& look, FederatedWorkerHealth& wo
 
 void FederatedLearningController::ensure_pod(Look& look, FederatedWorkerHealth& worker, const FederatedInputs& inputs) {
   const auto now = clock_.wall();
-  const bool was_there = !api::string_at(look.status, {"startTime"}).empty();
   if (worker.pod == nullptr) {
-    make_pod(look, worker, inputs, was_there ? "it was missing" : "");
+    make_pod(look, worker, inputs, worker.had_pod ? "it was missing" : "");
     return;
   }
   const api::Object& pod = *worker.pod;

@@ -46,7 +46,8 @@ struct FederatedWorkerHealth {
   std::string worker_name, reason, message;
   std::int64_t restarts = 0;
   std::int64_t rebuilt = 0;
-  bool vague = false;  ///< the Pod itself does not say why
+  bool vague = false;    ///< the Pod itself does not say why
+  bool had_pod = false;  ///< when the status was last written
 };
 
 class FederatedLearningController final : public control::Reconciler {

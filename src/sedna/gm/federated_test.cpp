@@ -1,5 +1,7 @@
 // What the controller of FederatedLearningJob makes and tells, over an embedded API server and a clock that stands
 // still.
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "sedna/gm/children.hpp"
@@ -54,6 +56,11 @@ class Federated : public ::testing::Test {
     options.grace_period_seconds = 0;
     gm_.server.remove(kPod, "default", api::name_of(pod_of(worker)), options).value();
     gm_.settle();
+  }
+  std::size_t events(std::string_view reason) {
+    const auto all = gm_.server.list(kEvent, {}).value().items;
+    return static_cast<std::size_t>(std::count_if(
+        all.begin(), all.end(), [&](const api::Object& e) { return api::string_at(e, {"reason"}) == reason; }));
   }
   /// What is being deleted ends when its node says so.
   void nodes_end_pods() {
@@ -131,6 +138,7 @@ TEST_F(Federated, ThePodsAndTheServiceAreUpstreams) {
   EXPECT_EQ(api::find(service, {"spec", "ports"})->at(0).at("port"), 7363);
   EXPECT_EQ(api::int_at(job(), {"status", "active"}), 3);
   EXPECT_EQ(phase(), "Pending");
+  EXPECT_EQ(events("Rebuilt"), 0);
 }
 
 // FJ-1.2
@@ -164,6 +172,7 @@ TEST_F(Federated, ALostWorkerIsMadeAgainUnderItsName) {
   const auto after = pod_of("one");
   EXPECT_NE(api::uid_of(after), api::uid_of(before));
   EXPECT_EQ(env(after, "WORKER_NAME"), name);
+  EXPECT_EQ(events("Rebuilt"), 1);
   remove("aggregation");
   EXPECT_EQ(env(pod_of("aggregation"), "SEDNA_FL_STATE").value_or("").substr(0, 29), "/var/lib/sedna/federated/run-");
   // Another GM finds the same: nothing lay in its memory.

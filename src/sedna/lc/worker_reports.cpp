@@ -4,6 +4,7 @@
 
 #include "sedna/api/object.hpp"
 #include "sedna/base/log.hpp"
+#include "sedna/base/text.hpp"
 
 namespace sedna::lc {
 
@@ -15,17 +16,11 @@ constexpr std::string_view kFederated = "FederatedLearningJob";
 constexpr std::size_t kMostResults = 16;
 constexpr std::size_t kLongestName = 512;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
-}
-
 const json::value* member(const json::object& o, std::string_view name) {
   if (const json::value* exact = o.if_contains(name)) return exact;
-  const std::string wanted = lower(name);
+  const std::string wanted = to_lower(name);
   for (const auto& [key, value] : o) {
-    if (lower(key) == wanted) return &value;
+    if (to_lower(key) == wanted) return &value;
   }
   return nullptr;
 }
@@ -114,7 +109,7 @@ Result<WorkerReport> parse_worker_report(std::string_view body) {
     }
     *into = std::string(v->get_string());
   }
-  out.owner_kind = lower(out.owner_kind);
+  out.owner_kind = to_lower(out.owner_kind);
   for (const auto& [name, into] :
        {std::pair{std::string_view("ownerInfo"), &out.owner_info}, {std::string_view("statistics"), &out.statistics}}) {
     const json::value* v = member(o, name);
@@ -158,7 +153,7 @@ WorkerReports::WorkerReports(NodeState& state, journal::Journal& store, Reporter
 /// The service or job that a report belongs to, "" when there is none. Upstream's workers say ownerName "sedna" when
 /// JOB_NAME is not set: then it is the only one of their namespace.
 std::string WorkerReports::owner_key(const WorkerReport& report, std::string_view kind) const {
-  const std::string key = report.ns + "/" + report.owner_name;
+  std::string key = report.ns + "/" + report.owner_name;
   if (state_.get({std::string(kind), key}) != nullptr) return key;
   std::string only;
   int found = 0;
@@ -176,8 +171,8 @@ std::string WorkerReports::owner_key(const WorkerReport& report, std::string_vie
 std::string WorkerReports::take(const WorkerReport& report) {
   const std::lock_guard lock(mutex_);
   // Upstream's federated workers say ownerKind "default", too: they train, and services do not.
-  const bool named = report.owner_kind == lower(kFederated);
-  const bool unnamed = report.owner_kind == "default" && lower(report.kind) != "inference" &&
+  const bool named = report.owner_kind == to_lower(kFederated);
+  const bool unnamed = report.owner_kind == "default" && to_lower(report.kind) != "inference" &&
                        state_.get({std::string(kFederated), report.ns + "/" + report.owner_name}) != nullptr;
   std::string why = named || unnamed ? take_job(report) : take_service(report);
   (why.empty() ? taken_ : dropped_).add();
@@ -198,12 +193,12 @@ std::string WorkerReports::take_job(const WorkerReport& report) {
   if (!report.owner_info.empty()) fact["ownerInfo"] = report.owner_info;
   if (!report.results.empty()) fact["results"] = report.results;
   if (!report.statistics.empty()) fact["statistics"] = report.statistics;
-  report_({std::string(kFederated), key}, !report.pod_uid.empty() ? report.pod_uid : report.name, std::move(fact));
+  report_({std::string(kFederated), key}, !report.pod_uid.empty() ? report.pod_uid : report.name, fact);
   return {};
 }
 
 std::string WorkerReports::take_service(const WorkerReport& report) {
-  const bool joint = report.owner_kind == lower(kService) || report.owner_kind == "default";
+  const bool joint = report.owner_kind == to_lower(kService) || report.owner_kind == "default";
   const std::string key = joint ? owner_key(report, kService) : std::string();
   if (key.empty()) {
     return "this node has no " + (report.owner_kind.empty() ? std::string("job") : report.owner_kind) + " " +
