@@ -14,7 +14,6 @@
 
 #include "sedna/base/clock.hpp"
 #include "sedna/base/error.hpp"
-#include "sedna/cli/home/home_file.hpp"
 #include "sedna/cli/logs.hpp"
 #include "sedna/cli/overview.hpp"
 #include "sedna/cli/port_forward.hpp"
@@ -194,10 +193,10 @@ int open(Cluster& cluster, Console& console, const OpenOptions& options) {
   forward.address = options.address;
   forward.state = options.state;
   forward.kubeconfig = options.kubeconfig;
-  // The same number here when it is free: easier to remember.
-  const auto local = home::choose_port(target.port < 1024 ? 0 : target.port, false, "");
-  forward.ports = {std::to_string(local) + ":" + std::to_string(target.port)};
+  // Any free one: in plain mode the number that the worker is about to listen on must stay free.
+  forward.ports = {":" + std::to_string(target.port)};
   const ForwardPlan plan = plan_forward(cluster, forward);
+  const std::uint16_t local = plan.forward.local;
   const std::string url = target.scheme + "://" + options.address + ":" + std::to_string(local) +
                           (options.path.starts_with('/') ? "" : "/") + options.path;
   console.line(url);

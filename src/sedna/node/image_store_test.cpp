@@ -19,8 +19,8 @@ namespace sedna::node {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 /// A ustar archive in memory.
 class Tar {
@@ -64,7 +64,7 @@ class Tar {
   std::string out_;
 };
 
-class ImageStoreTest : public testing::Test {
+class ImageStoreTest : public ::testing::Test {
  protected:
   ImageStoreTest() : root(fs::temp_directory_path() / ("sedna-images-" + random_hex(6))), state(root / "state") {
     fs::create_directories(state);
@@ -156,7 +156,7 @@ TEST_F(ImageStoreTest, ADockerArchiveBecomesWhatAPodRuns) {
   ASSERT_EQ(loaded.size(), 1U);
   const auto image = store().find("app:1");
   ASSERT_TRUE(image);
-  EXPECT_THAT(image->names, testing::UnorderedElementsAre("app:1", "other:latest"));
+  EXPECT_THAT(image->names, ::testing::UnorderedElementsAre("app:1", "other:latest"));
   EXPECT_THAT(image->entry.command, ElementsAre("/app/run"));
   EXPECT_THAT(image->entry.args, ElementsAre("-v"));
   EXPECT_EQ(image->entry.env.at("A"), "b=c");
@@ -224,7 +224,7 @@ TEST_F(ImageStoreTest, LinksNeverLeadOut) {
   spec.rootfs = at;
   spec.mounts.emplace_back("/h", "/lib/hosts", true);
   spec.argv = {"/x"};
-  EXPECT_THAT(sandbox_command("bwrap", spec), testing::Contains("/usr/lib/hosts"));
+  EXPECT_THAT(sandbox_command("bwrap", spec), ::testing::Contains("/usr/lib/hosts"));
 }
 
 // HOME-3.3
@@ -262,7 +262,7 @@ TEST_F(ImageStoreTest, AnOciArchiveIsTakenForThisMachine) {
   const auto named = oci(layer, text, R"(,"annotations":{"io.containerd.image.name":"docker.io/library/b:2"})", layer);
   store().load(named, "");
   EXPECT_EQ(store().list().size(), 1U);  // the same content under two names
-  EXPECT_THAT(store().list().front().names, testing::UnorderedElementsAre("b:2", "local/a:v1"));
+  EXPECT_THAT(store().list().front().names, ::testing::UnorderedElementsAre("b:2", "local/a:v1"));
 }
 
 // HOME-3.4

@@ -1,5 +1,6 @@
 #include "sedna/node/service_proxy.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -100,7 +101,11 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
     for (const auto& [where, backends] : table) {
       auto& listener = listeners[where];
       if (listener == nullptr) {
-        listener = open(where);
+        if (about_to_listen(where.second, backends)) {
+          look_again();
+        } else {
+          listener = open(where);
+        }
         if (listener == nullptr) {
           listeners.erase(where);
           continue;
@@ -108,6 +113,34 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
       }
       listener->backends = backends;
     }
+  }
+
+  /// Plain mode: a worker that is Ready but does not listen yet may be about to listen on all addresses, and could not
+  /// while this port of the Service's address is taken.
+  static bool about_to_listen(std::uint16_t port, const std::vector<Backend>& backends) {
+    return std::ranges::any_of(backends, [port](const Backend& backend) {
+      return backend.port == port && backend.ip.starts_with("127.") && !listens(backend);
+    });
+  }
+
+  /// On the loopback the kernel answers at once.
+  static bool listens(const Backend& backend) {
+    asio::io_context io;
+    tcp::socket socket(io);
+    error_code error;
+    const tcp::endpoint endpoint(asio::ip::make_address(backend.ip, error), backend.port);
+    if (!error) socket.open(endpoint.protocol(), error);
+    if (!error) socket.non_blocking(true, error);
+    if (!error) socket.connect(endpoint, error);
+    return !error || error == asio::error::in_progress || error == asio::error::would_block;
+  }
+
+  void look_again() {
+    timer.expires_after(std::chrono::milliseconds(200));
+    timer.async_wait([weak = weak_from_this()](error_code error) {
+      const auto self = weak.lock();
+      if (!error && self) self->trigger();
+    });
   }
 
   std::shared_ptr<Listener> open(const std::pair<std::string, std::uint16_t>& where) {
@@ -153,6 +186,7 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<Impl> {
   metrics::Counter& connections;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work;
+  asio::steady_timer timer{io};
   std::atomic<bool> pending{false};
   std::map<std::pair<std::string, std::uint16_t>, std::shared_ptr<Listener>> listeners;
   std::thread thread;
