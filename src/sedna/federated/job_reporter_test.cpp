@@ -71,7 +71,7 @@ TEST(JobReporter, TellsWhatChangedAndTheEnd) {
   on_round(round);
   EXPECT_EQ(rounds_seen, 1) << "who was told before still is";
   ASSERT_TRUE(lc.wait_for_requests(2));
-  const auto& second = body_of(lc.requests()[1]).at("statistics").at("federated");
+  const json::value second = body_of(lc.requests()[1]).at("statistics").at("federated");
   EXPECT_EQ(second.at("bytesReceived"), 300);
   EXPECT_EQ(second.at("metrics").at("accuracy"), 0.5);
 
