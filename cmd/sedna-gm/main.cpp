@@ -90,6 +90,7 @@ int run(const Flags& flags) {
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGINT);
   sigaddset(&stop_signals, SIGTERM);
+  sigaddset(&stop_signals, SIGUSR1);  // from the elector's thread: the Lease is lost
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
@@ -140,7 +141,7 @@ int run(const Flags& flags) {
   options.lease_server = &lease_client;
   options.on_lost = [&lost, main_thread] {
     lost = true;
-    pthread_kill(main_thread, SIGTERM);
+    pthread_kill(main_thread, SIGUSR1);
   };
   if (config.security_required && options.link.token_file.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "security: required needs --link-tokens (or websocket.tokenFile)",
