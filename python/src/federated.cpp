@@ -49,6 +49,17 @@ Weights weights_of(nb::handle list) {
   return weights;
 }
 
+/// With the estimator's names, where it has any.
+Weights named(Weights weights, const std::vector<std::string>& names) {
+  if (!names.empty() && names.size() != weights.size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "has " + std::to_string(names.size()) + " names for " + std::to_string(weights.size()) + " weights",
+                "weight_names");
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) weights[i].name = names[i];
+  return weights;
+}
+
 nb::list arrays_of(const Weights& weights) {
   nb::list out;
   for (const tensor::Tensor& tensor : weights) out.append(make_array(tensor));
@@ -263,6 +274,10 @@ class FederatedClient {
     const nb::gil_scoped_release unlocked;
     client_->connect();
   }
+  void adopt(nb::handle weights, const std::vector<std::string>& names) {
+    client_->adopt(named(weights_of(weights), names));
+  }
+  std::vector<std::size_t> personal() const { return client_->personal(); }
   void submit(std::int64_t samples, nb::handle weights) {
     Weights tensors = weights_of(weights);
     const nb::gil_scoped_release unlocked;
@@ -314,6 +329,10 @@ class FederatedHttpClient {
     const nb::gil_scoped_release unlocked;
     client_->connect();
   }
+  void adopt(nb::handle weights, const std::vector<std::string>& names) {
+    client_->adopt(named(weights_of(weights), names));
+  }
+  std::vector<std::size_t> personal() const { return client_->personal(); }
   bool wants_initial() const { return client_->wants_initial(); }
   void offer_initial(nb::handle weights) {
     Weights tensors = weights_of(weights);
@@ -392,6 +411,8 @@ void bind_federated(nb::module_& m) {
       .def(nb::init<const std::map<std::string, std::string>&, const std::string&>(), nb::arg("environment"),
            nb::arg("aggregation"))
       .def("connect", &FederatedHttpClient::connect)
+      .def("adopt", &FederatedHttpClient::adopt, nb::arg("weights"), nb::arg("names"))
+      .def_prop_ro("personal", &FederatedHttpClient::personal)
       .def("offer_initial", &FederatedHttpClient::offer_initial, nb::arg("weights"))
       .def("next", &FederatedHttpClient::next, nb::arg("seconds"))
       .def("submit", &FederatedHttpClient::submit, nb::arg("samples"), nb::arg("weights"), nb::arg("extra"),
@@ -429,6 +450,8 @@ void bind_federated(nb::module_& m) {
   nb::class_<FederatedClient>(m, "FederatedClient", "A client of the aggregation server.")
       .def(nb::init<const std::map<std::string, std::string>&, const std::string&>(), nb::arg("environment"),
            nb::arg("aggregation"))
+      .def("adopt", &FederatedClient::adopt, nb::arg("weights"), nb::arg("names"))
+      .def_prop_ro("personal", &FederatedClient::personal)
       .def("connect", &FederatedClient::connect)
       .def("submit", &FederatedClient::submit, nb::arg("samples"), nb::arg("weights"))
       .def("wait", &FederatedClient::wait, nb::arg("seconds"))

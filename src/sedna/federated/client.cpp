@@ -21,6 +21,7 @@
 #include "sedna/base/log.hpp"
 #include "sedna/federated/client_options.hpp"
 #include "sedna/federated/peer.hpp"
+#include "sedna/federated/personal.hpp"
 #include "sedna/federated/wire.hpp"
 #include "sedna/net/tls.hpp"
 #include "sedna/net/websocket.hpp"
@@ -76,12 +77,15 @@ ClientOptions ClientOptions::from_context(const worker::Context& context, const 
   options.connect_timeout = environment.connect_timeout;
   options.tls = environment.tls;
   options.bearer_token = environment.bearer_token;
+  options.personal = environment.personal;
+  options.state_folder = environment.state_folder;
   return options;
 }
 
 struct AggregationClient::Impl {
   explicit Impl(ClientOptions o) : options(std::move(o)), pause_timer(io) {
     if (options.client_id.empty()) options.client_id = random_hex(16);
+    personal = PersonalPart(options.personal, personal_file(options.state_folder, options.client_id));
     if (!net::parse_url(options.url)) {
       throw Error(ErrorCode::kInvalidArgument, "is no address of an aggregation server", options.url);
     }
@@ -241,6 +245,7 @@ struct AggregationClient::Impl {
   ClientOptions options;
   std::optional<net::TlsContext> tls;
   const std::uint64_t generation = fork_generation();
+  PersonalPart personal{{}, {}};  // from the user's thread only
   asio::io_context io{1};
   asio::steady_timer pause_timer;      // from the io thread only
   std::string last_failure;            // from the io thread only
@@ -283,7 +288,16 @@ void AggregationClient::connect() {
   if (!impl_->subscribed_before) throw Error(*impl_->end_reason);
 }
 
-void AggregationClient::submit(std::int64_t samples, const Weights& weights) {
+void AggregationClient::adopt(const Weights& model) {
+  impl_->personal.adopt(model);
+}
+
+std::vector<std::size_t> AggregationClient::personal() const {
+  return impl_->personal.indices();
+}
+
+void AggregationClient::submit(std::int64_t samples, const Weights& model) {
+  const Weights weights = impl_->personal.shared(model);
   std::int64_t next = 0;
   {
     const std::lock_guard lock(impl_->mutex);
@@ -304,6 +318,8 @@ std::optional<RoundModel> AggregationClient::wait(SteadyClock::duration timeout)
   if (!impl_->models.empty()) {
     std::optional<RoundModel> model(std::move(impl_->models.front()));
     impl_->models.pop_front();
+    lock.unlock();
+    if (!model->none) model->weights = impl_->personal.whole(model->weights);
     return model;
   }
   if (impl_->end_reason) throw Error(*impl_->end_reason);

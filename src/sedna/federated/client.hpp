@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sedna/base/clock.hpp"
 #include "sedna/federated/aggregation.hpp"
@@ -24,6 +25,8 @@ struct ClientOptions {
   SteadyClock::duration connect_timeout = std::chrono::seconds(300);  ///< at first, and after each break
   SteadyClock::duration heartbeat = std::chrono::seconds(60);         ///< a server silent for so long is gone
   std::size_t max_message = std::size_t{1} << 30;
+  std::string personal;      ///< tensors that never leave: "FedBN", "FedPer,last=2"; empty: all are shared
+  std::string state_folder;  ///< where they survive a restart; empty: nowhere
 
   /// AGG_PROTOCOL, AGG_IP, AGG_PORT, WORKER_NAME, JOB_NAME, CONNECT_TIMEOUT as upstream; SEDNA_AGG_TLS_CA, _CERT, _KEY
   /// and SEDNA_TOKEN_FILE beside them. Throws Error naming the variable.
@@ -51,9 +54,12 @@ class AggregationClient {
   /// Starts the thread; waits until the server has confirmed the subscription. Throws Error: kDeadlineExceeded,
   /// kUnauthenticated, kNotFound (no such aggregation there), …
   void connect();
+  /// As RoundClient's.
+  void adopt(const Weights& model);
+  std::vector<std::size_t> personal() const;
   /// Hands an update over; sent as soon as there is a connection, again after each break until its round's model is
   /// here. Throws Error for dtypes that have no form in JSON.
-  void submit(std::int64_t samples, const Weights& weights);
+  void submit(std::int64_t samples, const Weights& model);
   /// The next round's model; nothing at the timeout (call again: signal handlers may run in between). Throws Error once
   /// the server has ended the job (its reason) or could not be reached for connect_timeout.
   std::optional<RoundModel> wait(SteadyClock::duration timeout);

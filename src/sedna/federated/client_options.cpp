@@ -36,6 +36,8 @@ ClientEnvironment ClientEnvironment::from_context(const worker::Context& context
   out.tls.cert_file = context.get_or("SEDNA_AGG_TLS_CERT", "");
   out.tls.key_file = context.get_or("SEDNA_AGG_TLS_KEY", "");
   if (const auto file = context.get("SEDNA_TOKEN_FILE")) out.bearer_token = first_line(*file);
+  out.state_folder = context.get_or("SEDNA_FL_CLIENT_STATE", "");
+  out.personal = context.get_or("SEDNA_FL_PERSONAL", "");
   return out;
 }
 

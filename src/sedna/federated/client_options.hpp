@@ -18,10 +18,12 @@ struct ClientEnvironment {
   SteadyClock::duration connect_timeout{};
   net::TlsClientOptions tls;
   std::string bearer_token;
+  std::string state_folder;
+  std::string personal;
 
   /// AGG_PROTOCOL (`plain` or `secure`; `plain` when unset), AGG_IP, AGG_PORT, WORKER_NAME, CONNECT_TIMEOUT,
-  /// SEDNA_AGG_TLS_CA, _CERT, _KEY and SEDNA_TOKEN_FILE. Throws Error naming the variable; `choices` says what the
-  /// protocol may be.
+  /// SEDNA_AGG_TLS_CA, _CERT, _KEY, SEDNA_TOKEN_FILE, SEDNA_FL_CLIENT_STATE and SEDNA_FL_PERSONAL. Throws Error naming
+  /// the variable; `choices` says what the protocol may be.
   static ClientEnvironment from_context(const worker::Context& context, const std::string& plain,
                                         const std::string& secure, const std::string& choices);
 };

@@ -28,12 +28,24 @@ RoundClientOptions RoundClientOptions::from_context(const worker::Context& conte
   options.connect_timeout = environment.connect_timeout;
   options.http.tls = environment.tls;
   options.http.bearer_token = environment.bearer_token;
-  options.state_folder = context.get_or("SEDNA_FL_CLIENT_STATE", "");
+  options.state_folder = environment.state_folder;
+  options.personal = environment.personal;
   return options;
 }
 
-RoundClient::Impl::Impl(RoundClientOptions o) : options(std::move(o)), http(options.origin, options.http) {
+namespace {
+
+RoundClientOptions named(RoundClientOptions options) {
   if (options.client_id.empty()) options.client_id = random_hex(16);
+  return options;
+}
+
+}  // namespace
+
+RoundClient::Impl::Impl(RoundClientOptions o)
+    : options(named(std::move(o))),
+      http(options.origin, options.http),
+      personal(options.personal, personal_file(options.state_folder, options.client_id)) {
   load_residual();
 }
 
@@ -85,12 +97,21 @@ void RoundClient::connect() {
   if (!impl_->plan) throw Error(*impl_->end_reason);
 }
 
+void RoundClient::adopt(const Weights& model) {
+  impl_->personal.adopt(model);
+}
+
+std::vector<std::size_t> RoundClient::personal() const {
+  return impl_->personal.indices();
+}
+
 bool RoundClient::wants_initial() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->plan && impl_->plan->phase == "initial";
 }
 
-void RoundClient::offer_initial(const Weights& weights) {
+void RoundClient::offer_initial(const Weights& model) {
+  const Weights weights = impl_->personal.shared(model);
   const std::lock_guard lock(impl_->mutex);
   impl_->task_round = 0;
   impl_->pending = std::make_shared<Impl::Pending>();
@@ -139,6 +160,7 @@ std::optional<RoundTask> RoundClient::next(SteadyClock::duration timeout) {
     task.needs_steps = plan.steps;
     impl_->task_round = task.round;
     impl_->task_base = task.model ? impl_->newest : nullptr;
+    if (task.model) task.model->weights = impl_->personal.whole(task.model->weights);
     return task;
   }
   if (impl_->end_reason) throw Error(*impl_->end_reason);
@@ -152,15 +174,16 @@ void RoundClient::submit(const TrainedUpdate& update) {
   const std::string codec_text = impl_->plan ? impl_->plan->codec : std::string();
   impl_->settle_residual();
   lock.unlock();
+  const Weights weights = impl_->personal.shared(update.weights);
   UpdateInfo info{pending->round, update.samples, update.steps, update.metrics, {}};
   const Codec codec(codec_text);
   if (!codec.none() && impl_->task_base && update.extra.empty()) {
     info.codec = codec.text();
     impl_->next_residual = impl_->residual;
-    const Weights coded = encode_change(update.weights, impl_->task_base->weights, codec, impl_->next_residual);
+    const Weights coded = encode_change(weights, impl_->task_base->weights, codec, impl_->next_residual);
     pending->parts = write_update_file(info, coded, {});
   } else {
-    pending->parts = write_update_file(info, update.weights, update.extra);
+    pending->parts = write_update_file(info, weights, update.extra);
   }
   // The caller may train on while this is sent: the bytes must be ours.
   for (Bytes& part : pending->parts) {

@@ -23,11 +23,13 @@ struct RoundClientOptions {
   std::string client_id;  ///< who this is, across connections and restarts (WORKER_NAME)
   net::HttpClientOptions http;
   SteadyClock::duration connect_timeout = std::chrono::seconds(300);  ///< at first, and after each break
-  std::string state_folder;  ///< where what coding has not sent yet survives a restart; empty: nowhere
+  /// Where what coding has not sent yet, and the personal tensors, survive a restart; empty: nowhere.
+  std::string state_folder;
+  std::string personal;  ///< tensors that never leave: "FedBN", "FedPer,last=2"; empty: all are shared
   SteadyClock::duration poll = std::chrono::seconds(20);  ///< how long a question for news may wait
 
   /// AGG_PROTOCOL (http, https), AGG_IP, AGG_PORT, WORKER_NAME, CONNECT_TIMEOUT, SEDNA_AGG_TLS_CA, _CERT, _KEY,
-  /// SEDNA_TOKEN_FILE, SEDNA_FL_CLIENT_STATE. Throws Error naming the variable.
+  /// SEDNA_TOKEN_FILE, SEDNA_FL_CLIENT_STATE, SEDNA_FL_PERSONAL. Throws Error naming the variable.
   static RoundClientOptions from_context(const worker::Context& context, const std::string& aggregation);
 };
 
@@ -63,10 +65,15 @@ class RoundClient {
 
   /// Waits until the server has answered. Throws Error.
   void connect();
+  /// With personal tensors: the whole model as this client has it, before all else. From then on models come and go
+  /// whole; what is personal is cut out of what is sent and put back into what arrives. Throws Error.
+  void adopt(const Weights& model);
+  /// The indices of the tensors that stay; after adopt().
+  std::vector<std::size_t> personal() const;
   /// Whether the job has no model yet and asks for one to begin with.
   bool wants_initial() const;
   /// Offers these weights as the initial model; the first client's become it.
-  void offer_initial(const Weights& weights);
+  void offer_initial(const Weights& model);
   /// The next thing to do; nothing at the timeout, and when an update was refused (see take_refusal()). Throws Error
   /// once the job has failed (its reason) or the server could not be reached for connect_timeout.
   std::optional<RoundTask> next(SteadyClock::duration timeout);

@@ -16,6 +16,7 @@
 
 #include "sedna/base/fork.hpp"
 #include "sedna/federated/codec.hpp"
+#include "sedna/federated/personal.hpp"
 #include "sedna/federated/round_client.hpp"
 #include "sedna/federated/round_plan.hpp"
 
@@ -84,7 +85,8 @@ struct RoundClient::Impl {
   bool task_due = false;
   std::int64_t task_round = 0;
   std::shared_ptr<const Model> task_base;
-  Residual residual;       ///< from the user's thread only, as the next
+  PersonalPart personal;  ///< from the user's thread only, as the next two
+  Residual residual;
   Residual next_residual;  ///< with the newest update
   std::shared_ptr<Pending> pending;
   std::string refusal;

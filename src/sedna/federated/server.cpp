@@ -141,7 +141,7 @@ JobProgress AggregationServer::progress() const {
   JobProgress out;
   out.round = impl_->model_round;
   out.arrived = impl_->machine.updates();
-  out.selected = impl_->options.rounds.participants;
+  out.selected = impl_->machine.options().participants;
   out.connected = impl_->machine.connected().size();
   const auto phase = impl_->machine.phase();
   if (phase == RoundMachine::Phase::kCollecting) out.missing = impl_->machine.missing();

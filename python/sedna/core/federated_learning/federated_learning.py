@@ -10,6 +10,8 @@ from typing import Any, Dict, List, Optional
 
 from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.core.base import JobBase
+from sedna.core.federated_learning.ditto import Ditto
+from sedna.core.federated_learning.policies import SharedPart, policy_of
 
 __all__ = ("FederatedLearning",)
 
@@ -25,6 +27,9 @@ class FederatedLearning(JobBase):
             ``set_weights(weights)`` and ``save(path)``. Algorithms that act between two steps of the optimiser (FedProx,
             SCAFFOLD, FedNova, FedDyn) need a ``train`` that takes ``policy``: see ``policies``.
         aggregation: the rule's name, as the server has it.
+        personal: what of the model is this client's own: ``"FedBN"``, ``"FedPer,last=2"`` (tensors that never leave),
+            ``"Ditto,lambda=0.1"`` (a model beside the shared one); SEDNA_FL_PERSONAL when not given. FedBN finds its
+            tensors by ``estimator.weight_names`` (a list, or a method that gives one), or by ``tensors=2+3``.
 
     With AGG_PROTOCOL ``ws`` or ``wss`` (ws) it speaks as upstream does, with ``http`` or ``https`` it sends safetensors,
     resumes uploads and takes part in every algorithm. The connection (AGG_IP, AGG_PORT) belongs to WORKER_NAME and lives
@@ -32,10 +37,16 @@ class FederatedLearning(JobBase):
     an update that has not been answered is sent again; the server counts it once.
     """
 
-    def __init__(self, estimator: Any, aggregation: str = "FedAvg") -> None:
+    def __init__(self, estimator: Any, aggregation: str = "FedAvg", personal: Optional[str] = None) -> None:
         super().__init__(estimator=estimator)
         self.job_kind = K8sResourceKind.FEDERATED_LEARNING_JOB.value
         self.aggregation = aggregation
+        self.personal = str(self.get_parameters("SEDNA_FL_PERSONAL", "") if personal is None else personal)
+        self.ditto: Optional[Ditto] = None
+        if self.personal.split(",")[0].strip() == "Ditto":
+            self.ditto = Ditto.parse(self.personal, self._state_file("ditto.npz"))
+            self.personal = ""
+            self._must_take_policy("Ditto trains a model of its own near the shared one")
         self.node: Any = None
         self.policy: Any = None
         self.register()
@@ -50,6 +61,7 @@ class FederatedLearning(JobBase):
         environment.setdefault("CONNECT_TIMEOUT", str(timeout))
         environment["WORKER_NAME"] = self.worker_name or ""
         environment["JOB_NAME"] = self.job_name or ""
+        environment["SEDNA_FL_PERSONAL"] = self.personal
         http = environment.get("AGG_PROTOCOL", "ws") in ("http", "https")
         node = (native.FederatedHttpClient if http else native.FederatedClient)(environment, self.aggregation)
         node.connect()
@@ -76,17 +88,47 @@ class FederatedLearning(JobBase):
         return callback(self.estimator) if callback else self.estimator
 
     def _rounds(self, train_data: Any, valid_data: Any, kwargs: Dict[str, Any]) -> None:
+        self._load_weights()
+        self._adopt()
         while True:
             self._load_weights()
+            start = _arrays(self.estimator.get_weights()) if self.ditto else []
             result = self.estimator.train(train_data, valid_data=valid_data, **kwargs)
             self.node.submit(len(train_data), _arrays(self.estimator.get_weights()))
+            self._train_personal(start, train_data, valid_data, kwargs)
             model = self._wait(self.node.wait)
             self._take(model, result)
             if model["exit_flag"] == "ok":
                 break
+        self._end_personal()
+
+    def _adopt(self) -> None:
+        # The core cuts the personal tensors out of what is sent, and puts them back into what arrives.
+        if not self.personal:
+            return
+        estimator = getattr(self.estimator, "estimator", self.estimator)
+        names = getattr(estimator, "weight_names", None)
+        names = list(names() if callable(names) else names or [])
+        self.node.adopt(_arrays(self.estimator.get_weights()), [str(name) for name in names])
+
+    def _train_personal(self, start: List[Any], train_data: Any, valid_data: Any, kwargs: Dict[str, Any]) -> None:
+        if self.ditto is None:
+            return
+        shared = [array.copy() for array in _arrays(self.estimator.get_weights())]
+        self.estimator.set_weights(self.ditto.begin(start))
+        self.estimator.train(train_data, valid_data=valid_data, policy=self.ditto.policy(start), **kwargs)
+        self.ditto.keep(_arrays(self.estimator.get_weights()))
+        self.estimator.set_weights(shared)
+
+    def _end_personal(self) -> None:
+        # What this client uses from now on is its own model.
+        if self.ditto is not None and self.ditto.weights is not None:
+            self.estimator.set_weights(self.ditto.weights)
+            self.estimator.save()
 
     def _rounds_over_http(self, train_data: Any, valid_data: Any, kwargs: Dict[str, Any]) -> None:
         self._load_weights()
+        self._adopt()
         if self.node.wants_initial:
             self.node.offer_initial(_arrays(self.estimator.get_weights()))
         result: Any = None
@@ -109,7 +151,7 @@ class FederatedLearning(JobBase):
             policy = self._policy_for(task)
             began = True
             self._load_weights()
-            start = _arrays(self.estimator.get_weights())
+            start = [array.copy() for array in _arrays(self.estimator.get_weights())]
             policy.begin(start, task["extra"] or [])
             extra_arguments = {"policy": policy} if self._takes_policy() else {}
             result = self.estimator.train(train_data, valid_data=valid_data, **extra_arguments, **kwargs)
@@ -117,6 +159,8 @@ class FederatedLearning(JobBase):
             extra = policy.end(weights)
             self._save_policy()
             self.node.submit(len(train_data), weights, _arrays(extra), policy.steps, _numbers(result))
+            self._train_personal(start, train_data, valid_data, kwargs)
+        self._end_personal()
 
     def _load_weights(self) -> None:
         # Frameworks that keep weights in a file begin from it: the last round's, also after a restart.
@@ -135,19 +179,23 @@ class FederatedLearning(JobBase):
                 self.log.warning("the update was refused: %s", refusal)
 
     def _policy_for(self, task: Dict[str, Any]) -> Any:
-        from sedna.core.federated_learning.policies import policy_of
-
         if self.policy is None:
             self.policy = policy_of(task["algorithm"], task["parameters"])
-            if self.policy.needs_gradients and not self._takes_policy():
-                raise RuntimeError(
-                    f"{task['algorithm']} acts between two steps of the optimiser: the estimator's train() must take "
-                    "policy= and call policy.gradient(weights, gradients, rate); see sedna.core.federated_learning.policies"
-                )
+            if self.policy.needs_gradients:
+                self._must_take_policy(f"{task['algorithm']} acts between two steps of the optimiser")
+            if self.node.personal:
+                self.policy = SharedPart(self.policy, self.node.personal)
             path = self._policy_file()
             if path is not None:
                 self.policy.load(path)
         return self.policy
+
+    def _must_take_policy(self, why: str) -> None:
+        if not self._takes_policy():
+            raise RuntimeError(
+                f"{why}: the estimator's train() must take policy= and call policy.gradient(weights, gradients, rate); see "
+                "sedna.core.federated_learning.policies"
+            )
 
     def _takes_policy(self) -> bool:
         estimator = getattr(self.estimator, "estimator", self.estimator)
@@ -158,8 +206,11 @@ class FederatedLearning(JobBase):
         return False
 
     def _policy_file(self) -> Optional[Path]:
+        return self._state_file("npz")
+
+    def _state_file(self, ending: str) -> Optional[Path]:
         folder = self.get_parameters("SEDNA_FL_CLIENT_STATE")
-        return Path(folder) / f"{self.worker_name}.npz" if folder else None
+        return Path(folder) / f"{self.worker_name}.{ending}" if folder else None
 
     def _save_policy(self) -> None:
         path = self._policy_file()

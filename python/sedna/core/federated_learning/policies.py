@@ -12,11 +12,11 @@ An estimator takes part by accepting ``policy`` in its ``train``::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Type
 
 import numpy as np
 
-__all__ = ("ClientPolicy", "FedDyn", "FedProx", "Scaffold", "policy_of", "register_policy")
+__all__ = ("ClientPolicy", "FedDyn", "FedProx", "Scaffold", "SharedPart", "policy_of", "register_policy")
 
 
 class ClientPolicy:
@@ -66,6 +66,37 @@ class ClientPolicy:
         if path.exists():
             with np.load(path, allow_pickle=False) as state:
                 self.restore(state)
+
+
+class SharedPart(ClientPolicy):
+    """A policy where some tensors are personal (FedBN, FedPer): it sees the others only, as the server does."""
+
+    def __init__(self, inner: ClientPolicy, kept: Sequence[int]) -> None:
+        super().__init__(inner.parameters)
+        self.inner = inner
+        self.needs_gradients = inner.needs_gradients
+        self._kept = frozenset(kept)
+
+    def _shared(self, tensors: List[Any]) -> List[Any]:
+        return [tensor for i, tensor in enumerate(tensors) if i not in self._kept]
+
+    def begin(self, weights: List[Any], extra: List[Any]) -> None:
+        super().begin(weights, extra)
+        self.inner.begin(self._shared(weights), extra)
+
+    def gradient(self, weights: List[Any], gradients: List[Any], rate: float) -> List[Any]:
+        super().gradient(weights, gradients, rate)
+        shared = iter(self.inner.gradient(self._shared(weights), self._shared(gradients), rate))
+        return [gradient if i in self._kept else next(shared) for i, gradient in enumerate(gradients)]
+
+    def end(self, weights: List[Any]) -> List[Any]:
+        return self.inner.end(self._shared(weights))
+
+    def state(self) -> Dict[str, Any]:
+        return self.inner.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.inner.restore(state)
 
 
 class FedNova(ClientPolicy):
