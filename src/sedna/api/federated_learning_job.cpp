@@ -140,6 +140,24 @@ const StructInfo<FederatedRound>& struct_info() {
 }
 
 template <>
+const StructInfo<FederatedSelection>& struct_info() {
+  using T = FederatedSelection;
+  static const auto info =
+      StructInfo<T>("FederatedSelection", "Which of the workers that are there train in a round.")
+          .field("name", &T::name, "random, weighted or oort.", kRequired)
+          .field("parameters", &T::parameters, "Its parameters; each has a default.")
+          .field("overSelect", &T::over_select,
+                 "So many times the participants are chosen, so that stragglers hold nothing up; 1 when nothing is "
+                 "said.",
+                 {.minimum = 1})
+          .field("pool", &T::pool, "Workers that must be there before a round chooses.", {.minimum = 0})
+          .field("waitSeconds", &T::wait_seconds,
+                 "For so long they are waited for, and a chosen worker that has broken off; 60 when nothing is said.",
+                 {.minimum = 0});
+  return info;
+}
+
+template <>
 const StructInfo<FederatedRobust>& struct_info() {
   using T = FederatedRobust;
   static const auto info =
@@ -192,6 +210,7 @@ const StructInfo<FederatedLearningJobSpec>& struct_info() {
                  additive_from(1))
           .field("stop", &T::stop, "When the job ends earlier.", kAdditive)
           .field("round", &T::round, "When a round closes.", kAdditive)
+          .field("selection", &T::selection, "Which workers train in a round; all when nothing is said.", kAdditive)
           .field("algorithm", &T::algorithm,
                  "FedAvg, FedProx, FedAvgM, FedAdam, FedYogi, FedAdagrad, SCAFFOLD, FedNova, FedDyn; what the "
                  "aggregator's script says when nothing is said.",

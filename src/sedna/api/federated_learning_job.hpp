@@ -57,6 +57,15 @@ struct FederatedRound {
   json::object extra{};
 };
 
+struct FederatedSelection {
+  std::string name;
+  std::vector<KeyValue> parameters{};
+  std::optional<double> over_select{};
+  std::optional<std::int64_t> pool{};
+  std::optional<std::int64_t> wait_seconds{};
+  json::object extra{};
+};
+
 struct FederatedRobust {
   std::optional<FederatedRule> rule{};
   std::string clip{};  ///< a number, or "median"
@@ -84,6 +93,7 @@ struct FederatedLearningJobSpec {
   std::optional<std::int64_t> rounds{};
   std::optional<FederatedStop> stop{};
   std::optional<FederatedRound> round{};
+  std::optional<FederatedSelection> selection{};
   std::optional<FederatedRule> algorithm{};
   std::optional<FederatedRobust> robust{};
   std::optional<FederatedRule> compression{};

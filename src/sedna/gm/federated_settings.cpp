@@ -80,6 +80,10 @@ std::vector<EnvVar> aggregator_settings(const api::Object& job) {
   put("SEDNA_FL_MIN_UPDATES", {"spec", "round", "minUpdates"});
   put("SEDNA_FL_MAX_STRIKES", {"spec", "round", "maxStrikes"});
   put("SEDNA_FL_IDLE_LIMIT", {"spec", "round", "idleSeconds"});
+  put_rule("SEDNA_FL_SELECT", {"spec", "selection"}, "spec.selection");
+  put("SEDNA_FL_OVER_SELECT", {"spec", "selection", "overSelect"});
+  put("SEDNA_FL_SELECT_POOL", {"spec", "selection", "pool"});
+  put("SEDNA_FL_SELECT_WAIT", {"spec", "selection", "waitSeconds"});
   put_rule("SEDNA_FL_ALGORITHM", {"spec", "algorithm"}, "spec.algorithm");
   put_rule("SEDNA_FL_ROBUST", {"spec", "robust", "rule"}, "spec.robust.rule");
   put("SEDNA_FL_CLIP", {"spec", "robust", "clip"});

@@ -377,6 +377,7 @@ TEST_F(Federated, TheFieldsOfTheJobBecomeSettings) {
   compression: {name: topk, parameters: [{key: share, value: "0.1"}]}
   privacy: {noiseMultiplier: 1.1, delta: 0.000001}
   durability: {mode: update, path: /mnt/shared}
+  selection: {name: oort, parameters: [{key: explore, value: "0.2"}], overSelect: 2, pool: 2, waitSeconds: 30}
   strict: true
   seed: 7
 )");
@@ -387,6 +388,9 @@ TEST_F(Federated, TheFieldsOfTheJobBecomeSettings) {
                                                   {"SEDNA_FL_STOP_METRIC", "accuracy"},
                                                   {"SEDNA_FL_STOP_PATIENCE", "5"},
                                                   {"SEDNA_FL_STOP_SECONDS", "600"},
+                                                  {"SEDNA_FL_SELECT", "oort,explore=0.2"},
+                                                  {"SEDNA_FL_SELECT_POOL", "2"},
+                                                  {"SEDNA_FL_SELECT_WAIT", "30"},
                                                   {"SEDNA_FL_QUORUM", "1"},
                                                   {"SEDNA_FL_SOFT_DEADLINE", "10"},
                                                   {"SEDNA_FL_ROUND_DEADLINE", "60"},
@@ -401,6 +405,7 @@ TEST_F(Federated, TheFieldsOfTheJobBecomeSettings) {
                                                   {"SEDNA_FL_DURABILITY", "update"}};
   for (const auto& [name, value] : wanted) EXPECT_EQ(env(pod, name), value) << name;
   EXPECT_EQ(std::stod(env(pod, "SEDNA_FL_STOP_TARGET").value_or("0")), 0.95);
+  EXPECT_EQ(std::stod(env(pod, "SEDNA_FL_OVER_SELECT").value_or("0")), 2);
   EXPECT_THAT(env(pod, "SEDNA_FL_PRIVACY").value_or(""), StartsWith("1.1"));
   EXPECT_EQ(env(pod_of("one"), "AGG_PROTOCOL"), "http") << "compressed updates travel over HTTP";
   const auto* volumes = api::array_at(pod, {"spec", "volumes"});
