@@ -166,7 +166,10 @@ def measure(binaries: Path, folder: Path, services: int = 1000, kind: type[Serve
             if gm.poll() is not None:
                 raise RuntimeError("sedna-gm ended")
         seconds = time.monotonic() - begin
-        time.sleep(2)  # statuses
+        # Children come first: statuses follow.
+        while not all("conditions" in s.get("status", {}) for s in server.ask("GET", SEDNA + "jointinferenceservices")["items"]):
+            time.sleep(0.5)
+        time.sleep(2)
         cpu = cpu_seconds(gm.pid)
         memory = rss_mb(gm.pid)
         version, before = server.version(), cpu_seconds(gm.pid)
