@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=build/venv
 # shellcheck disable=SC2034
 jobs=${SEDNA_JOBS:-$(nproc)}
-# One cache for all build trees: the wheel's is compiled by the same commands as the release preset's.
-export CCACHE_NOHASHDIR=1
+# One cache for all build trees, of other clones too: the wheel's is compiled by the same commands as the release preset's.
+export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$PWD
 # What the cache's manual asks for where headers are precompiled (cmake/precompiled.cmake).
 export CCACHE_SLOPPINESS=pch_defines,time_macros
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sedna/base/ids.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/storage/archive.hpp"
 #include "sedna/storage/local.hpp"
 #include "sedna/storage/storage.hpp"
@@ -28,14 +29,9 @@ std::string variable(const char* name, const char* fallback) {
   return value == nullptr || *value == '\0' ? fallback : value;
 }
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 /// As upstream: what unpacks by its name.
 bool is_archive(const fs::path& file) {
-  const auto name = lower(file.filename().string());
+  const auto name = to_lower(file.filename().string());
   return name.ends_with(".tar") || name.ends_with(".tar.gz") || name.ends_with(".tgz") || name.ends_with(".zip");
 }
 

@@ -18,8 +18,8 @@
 namespace sedna::algo {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using Right = std::vector<std::uint8_t>;
 
 const std::vector<double> kLogits{2, 0, 0, 3, 1, 0, 1, 2, 0, 4, 0, 1};
@@ -252,7 +252,7 @@ TEST(CalibrationFile, ReadsWhatWasWrittenAndKnowsItsModel) {
   Calibration c = calibrate(samples.rows(), samples.cloud, options_for(CalibrationPolicy::kRatio, .15));
   c.threshold = -std::numeric_limits<double>::infinity();
   c.accuracy_cloud.reset();
-  const auto file = std::filesystem::path(testing::TempDir()) / "calibration_test.json";
+  const auto file = std::filesystem::path(::testing::TempDir()) / "calibration_test.json";
   std::ofstream(file) << "an older one";
   write_calibration(file, c);
   const Calibration read = read_calibration(file);
@@ -279,7 +279,7 @@ TEST(CalibrationFile, ReadsWhatWasWrittenAndKnowsItsModel) {
 
 // JI-4.7
 TEST(CalibrationFile, FailsWhereItCannotWriteAndLeavesNothing) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "calibration_folder";
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "calibration_folder";
   std::filesystem::create_directories(folder / "taken");
   EXPECT_THROW(write_calibration(folder / "absent" / "c.json", Calibration{}), Error);
   EXPECT_THROW(write_calibration(folder / "taken", Calibration{}), Error);

@@ -12,9 +12,9 @@
 namespace sedna::algo {
 namespace {
 
-using testing::Contains;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // JI-7.11
 TEST(Registry, KnowsThePresetsAndSaysSo) {

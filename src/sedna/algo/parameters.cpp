@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "sedna/base/error.hpp"
+#include "sedna/base/text.hpp"
 
 namespace sedna::algo {
 namespace {
@@ -20,14 +21,6 @@ std::string_view trim(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(trim(text));
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
 }
 
 }  // namespace
@@ -114,7 +107,7 @@ std::optional<std::uint64_t> ParameterReader::integer(const std::string& key) {
 bool ParameterReader::flag(const std::string& key, bool fallback) {
   const std::string* value = find(key);
   if (value == nullptr) return fallback;
-  const std::string word = lower(*value);
+  const std::string word = to_lower(trim(*value));
   if (word == "true" || word == "1" || word == "yes") return true;
   if (word == "false" || word == "0" || word == "no") return false;
   refuse(key, *value, "\"true\" or \"false\"");
@@ -123,7 +116,7 @@ bool ParameterReader::flag(const std::string& key, bool fallback) {
 EdgeResult::Form ParameterReader::form(EdgeResult::Form fallback) {
   const std::string* value = find("input");
   if (value == nullptr) return fallback;
-  const std::string word = lower(*value);
+  const std::string word = to_lower(trim(*value));
   if (word == "probabilities") return EdgeResult::Form::kProbabilities;
   if (word == "logits") return EdgeResult::Form::kLogits;
   refuse("input", *value, "\"probabilities\" or \"logits\"");

@@ -28,7 +28,7 @@ TEST(Sha256, InPiecesAndAgain) {
 
 // JI-6.5
 TEST(Sha256, OfFiles) {
-  const auto file = std::filesystem::path(testing::TempDir()) / "sha256_test.bin";
+  const auto file = std::filesystem::path(::testing::TempDir()) / "sha256_test.bin";
   std::ofstream(file, std::ios::binary) << "abc";
   EXPECT_EQ(sha256_file(file), kAbc);
   std::filesystem::remove(file);
@@ -39,7 +39,7 @@ TEST(Sha256, OfFiles) {
     EXPECT_EQ(e.code(), ErrorCode::kNotFound);
     EXPECT_EQ(e.subject(), file.string());
   }
-  EXPECT_THROW(sha256_file(testing::TempDir()), Error);
+  EXPECT_THROW(sha256_file(::testing::TempDir()), Error);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace {
 namespace kinds = api::kinds;
 using namespace std::chrono_literals;
 
-class LoopsTest : public testing::Test {
+class LoopsTest : public ::testing::Test {
  protected:
   LoopsTest() {
     LoopsOptions options;

@@ -11,7 +11,7 @@
 namespace sedna::cluster {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 control::ObjectPtr node(std::string_view name, std::string_view role, std::string_view extra = "{}",
                         bool ready = true) {

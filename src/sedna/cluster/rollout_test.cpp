@@ -11,7 +11,7 @@ using control::ObjectPtr;
 using namespace std::chrono_literals;
 
 /// A Deployment and its Pods, and the loop's steps carried out on them without a server.
-class Rollout : public testing::Test {
+class Rollout : public ::testing::Test {
  protected:
   void SetUp() override {
     deployment = test::object(R"({"apiVersion":"apps/v1","kind":"Deployment",

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sedna/base/sha256.hpp"
+#include "sedna/base/text.hpp"
 
 namespace sedna::dataset {
 
@@ -81,8 +82,7 @@ std::int64_t modified_ns(const struct stat& st) {
 }  // namespace
 
 Result<Format> parse_format(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  const std::string lower = to_lower(name);
   if (lower == "txt") return Format::kTxt;
   if (lower == "csv") return Format::kCsv;
   return Error(ErrorCode::kInvalidArgument, "is \"" + std::string(name) + "\"; txt and csv are counted", "spec.format");

@@ -4,17 +4,12 @@
 #include <vector>
 
 #include "sedna/base/sha256.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/gm/worker_builder.hpp"
 
 namespace sedna::gm {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
-}
 
 api::Object owned(const api::Kind& kind, const api::Object& owner, std::string_view name, json::object labels) {
   api::Object out = api::new_object(kind, api::namespace_of(owner), name);
@@ -90,10 +85,10 @@ bool env_is_subset(const json::array& wanted, const json::array& live) {
 }  // namespace
 
 std::string deployment_name(std::string_view owner, std::string_view worker_type) {
-  return std::string(owner) + "-deployment-" + lower(worker_type);
+  return std::string(owner) + "-deployment-" + to_lower(worker_type);
 }
 std::string service_name(std::string_view owner, std::string_view worker_type) {
-  return lower(std::string(owner) + "-" + std::string(worker_type));
+  return to_lower(std::string(owner) + "-" + std::string(worker_type));
 }
 std::string hpa_name(std::string_view deployment) {
   return "hpa-" + std::string(deployment);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sedna/base/sha256.hpp"
+#include "sedna/base/text.hpp"
 
 namespace sedna::gm {
 
@@ -14,12 +15,6 @@ constexpr std::string_view kDownloadVolume = "sedna-storage-initializer";
 std::string_view scheme_of(std::string_view url) {
   const auto end = url.find("://");
   return end == std::string_view::npos ? std::string_view() : url.substr(0, end);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
 }
 
 /// Up to and with the last slash.
@@ -108,7 +103,7 @@ json::object initializer(json::array args, const std::optional<Credential>& cred
 
 std::string volume_name(std::string_view host_path) {
   std::string out;
-  for (const char c : lower(host_path)) {
+  for (const char c : to_lower(host_path)) {
     const bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     if (kept) {
       out.push_back(c);
@@ -125,7 +120,7 @@ std::string volume_name(std::string_view host_path) {
 
 PlacedMount place_mount(const Mount& mount) {
   PlacedMount out;
-  const std::string scheme = lower(scheme_of(mount.url));
+  const std::string scheme = to_lower(scheme_of(mount.url));
   if (scheme.empty()) {
     if (!mount.url.starts_with('/')) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -170,7 +165,7 @@ MountEnv add_mounts(json::object& pod_spec, const std::vector<Mount>& mounts, co
   for (const Mount& mount : mounts) {
     const PlacedMount placed = place_mount(mount);
     out.paths.push_back({mount.env, placed.env_value});
-    const bool s3 = lower(scheme_of(mount.url)) == "s3";
+    const bool s3 = to_lower(scheme_of(mount.url)) == "s3";
     switch (placed.how) {
       case PlacedMount::How::kHostPath: {
         host_paths = true;

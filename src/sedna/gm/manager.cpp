@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sedna/base/log.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/control/leader.hpp"
 #include "sedna/control/periodic.hpp"
 #include "sedna/gm/caches.hpp"
@@ -35,12 +36,6 @@ control::ControllerOptions named(std::string name, int workers, metrics::Registr
   options.workers = workers;
   options.registry = &registry;
   return options;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
 }
 
 /// Upstream's local controllers say {phase, status, output: {models, ownerInfo}} of a service; ours what EdgeReports
@@ -84,7 +79,7 @@ struct Manager::Impl {
     for (const auto& informer : caches.others) {
       absent.push_back(std::make_unique<NoController>(server, *informer));
       absent_controllers.push_back(
-          std::make_unique<control::Controller>(*absent.back(), named(lower(informer->kind().kind), 1, registry)));
+          std::make_unique<control::Controller>(*absent.back(), named(to_lower(informer->kind().kind), 1, registry)));
       absent_controllers.back()->watch(*informer);
     }
     if (options.elect) {
@@ -136,7 +131,7 @@ struct Manager::Impl {
   }
 
   void take(link::IncomingFact incoming) {
-    const std::string kind = lower(incoming.subject.kind);
+    const std::string kind = to_lower(incoming.subject.kind);
     const std::string key = incoming.subject.key;
     Fact fact;
     fact.node = incoming.node;
@@ -144,20 +139,20 @@ struct Manager::Impl {
     fact.sequence = incoming.sequence;
     fact.worker = incoming.worker;
     if (incoming.acknowledge) fact.acknowledge = [done = incoming.acknowledge] { done({}); };
-    if (kind == lower(api::kinds::kJointInferenceService.kind)) {
+    if (kind == to_lower(api::kinds::kJointInferenceService.kind)) {
       fact.body = report_body(incoming);
       joint_inference.inbox().put(key, std::move(fact));
       joint_inference_controller.queue().add(key);
-    } else if (kind == lower(api::kinds::kFederatedLearningJob.kind)) {
+    } else if (kind == to_lower(api::kinds::kFederatedLearningJob.kind)) {
       fact.body = std::move(incoming.body);
       if (!fact.body.contains("time")) fact.body["time"] = api::format_time(SystemClock::now());
       federated.inbox().put(key, std::move(fact));
       federated_controller.queue().add(key);
-    } else if (kind == lower(api::kinds::kDataset.kind)) {
+    } else if (kind == to_lower(api::kinds::kDataset.kind)) {
       fact.body = std::move(incoming.body);
       datasets.inbox().put(key, std::move(fact));
       dataset_controller.queue().add(key);
-    } else if (kind == lower(api::kinds::kModel.kind)) {
+    } else if (kind == to_lower(api::kinds::kModel.kind)) {
       fact.body = std::move(incoming.body);
       models.inbox().put(key, std::move(fact));
       model_controller.queue().add(key);

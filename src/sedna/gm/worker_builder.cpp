@@ -4,6 +4,7 @@
 
 #include "sedna/base/error.hpp"
 #include "sedna/base/ids.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/gm/data_mounts.hpp"
 #include "sedna/net/http.hpp"
 
@@ -11,14 +12,8 @@ namespace sedna::gm {
 
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
-}
-
 std::string label_prefix(std::string_view kind) {
-  return lower(kind) + ".sedna.io/";
+  return to_lower(kind) + ".sedna.io/";
 }
 
 json::object literal(std::string_view name, std::string_view value) {
@@ -123,7 +118,7 @@ json::object worker_labels(const api::Object& owner, std::string_view worker_typ
   json::object labels;
   labels[prefix + "name"] = api::name_of(owner);
   labels[prefix + "uid"] = api::uid_of(owner);
-  if (!worker_type.empty()) labels[prefix + "worker-type"] = lower(worker_type);
+  if (!worker_type.empty()) labels[prefix + "worker-type"] = to_lower(worker_type);
   return labels;
 }
 

@@ -1,6 +1,7 @@
 // What the route files of ModelServer share. Not for users.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,6 +14,9 @@
 #include "sedna/serve/server.hpp"
 
 namespace sedna::inference {
+
+/// Longer JSON is decoded off the connection's thread.
+inline constexpr std::size_t kDecodeHere = 64 * 1024;
 
 /// One model's answer to one request, whatever the protocol: runs inline or through the queue, and waits. Afterwards
 /// the work is answered.

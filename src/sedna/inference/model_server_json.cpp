@@ -16,8 +16,6 @@ using serve::Response;
 
 namespace {
 
-constexpr std::size_t kDecodeHere = 64 * 1024;
-
 Response detail(int status, std::string_view text) {
   return Response::json(status, detail_body(text));
 }

@@ -18,8 +18,6 @@ using serve::Response;
 
 namespace {
 
-constexpr std::size_t kDecodeHere = 64 * 1024;  ///< longer JSON is decoded off the connection's thread
-
 int oip_status(ErrorCode code) {
   switch (code) {
     case ErrorCode::kNotFound:

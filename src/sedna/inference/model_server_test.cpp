@@ -23,7 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 using tensor::DType;
 using tensor::Tensor;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 /// y = 2x over FP32 [-1, 2], with switches for what a test wants to see.
 class Doubling : public Estimator {
@@ -145,7 +145,7 @@ TEST(ModelServer, InfersJsonAndBinaryInlineAndQueued) {
         std::strtoul(std::string(response.headers.get("Inference-Header-Content-Length")).c_str(), nullptr, 10);
     const auto decoded = tensor::oip::decode_response(response.body, head);
     ASSERT_TRUE(decoded);
-    EXPECT_THAT(decoded->outputs[0].as<float>(), testing::ElementsAre(2, -8));
+    EXPECT_THAT(decoded->outputs[0].as<float>(), ::testing::ElementsAre(2, -8));
   }
 }
 
@@ -240,7 +240,7 @@ TEST(ModelServer, MalformedRequestsGet4xx) {
     const auto response = s.ask("POST", "/v2/models/twice/infer", body);
     EXPECT_GE(response.status, 400) << body.substr(0, 100);
     EXPECT_LT(response.status, 500) << body.substr(0, 100);
-    EXPECT_THAT(std::string(response.body.text()), testing::StartsWith("{\"error\":\"")) << body.substr(0, 100);
+    EXPECT_THAT(std::string(response.body.text()), ::testing::StartsWith("{\"error\":\"")) << body.substr(0, 100);
   }
   for (const char* length : {"-1", "x", "99999999999999999999", "1000000", "3"}) {
     const auto response =

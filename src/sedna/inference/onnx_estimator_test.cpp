@@ -27,7 +27,7 @@ namespace {
 
 using tensor::DType;
 using tensor::Tensor;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 bool have_onnxruntime() {
   static const bool have = [] {
@@ -94,8 +94,8 @@ TEST(OnnxEstimator, RunsOnReceivedBytesInAnyOrderOfInputs) {
   const Tensor inputs[] = {floats("b", {1, 3}, {10, 20, 30}), floats("a", {1, 3}, {1, 2, 3})};
   const auto out = model->infer(inputs, {});
   ASSERT_EQ(out.size(), 2U);
-  EXPECT_THAT(out[0].as<float>(), testing::ElementsAre(11, 22, 33));
-  EXPECT_THAT(out[1].as<float>(), testing::ElementsAre(1, 2, 3));
+  EXPECT_THAT(out[0].as<float>(), ::testing::ElementsAre(11, 22, 33));
+  EXPECT_THAT(out[1].as<float>(), ::testing::ElementsAre(1, 2, 3));
   EXPECT_EQ(out[0].shape, (tensor::Shape{1, 3}));
 }
 
@@ -107,7 +107,7 @@ TEST(OnnxEstimator, UnalignedBytesGiveTheSameAnswer) {
   const float values[] = {1.5F, -3};
   std::memcpy(buffer.data() + 1, values, 8);
   const Tensor t{"x", DType::kFp32, {1, 2}, std::move(buffer).freeze().slice(1, 8)};
-  EXPECT_THAT(model->infer(std::span(&t, 1), {})[0].as<float>(), testing::ElementsAre(3, -6));
+  EXPECT_THAT(model->infer(std::span(&t, 1), {})[0].as<float>(), ::testing::ElementsAre(3, -6));
 }
 
 // JI-3.2
@@ -119,7 +119,7 @@ TEST(OnnxEstimator, OutputsOutliveTheEstimator) {
     const Tensor t = floats("x", {1, 2}, {1, 2});
     out = model->infer(std::span(&t, 1), {});
   }
-  EXPECT_THAT(out[0].as<float>(), testing::ElementsAre(2, 4));
+  EXPECT_THAT(out[0].as<float>(), ::testing::ElementsAre(2, 4));
 }
 
 // JI-3.2

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "sedna/base/text.hpp"
 #include "sedna/json/number.hpp"
 #include "sedna/json/yaml.hpp"
 #include "sedna/json/yaml_style.hpp"
@@ -18,10 +19,6 @@ namespace {
 
 bool one_of(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::ranges::find(words, text) != words.end();
-}
-
-bool digit(char c) {
-  return c >= '0' && c <= '9';
 }
 
 /// strconv.ParseInt(text, 0, 64) and ParseUint: a sign (not for what needs 64 bits), 0x, 0o, 0b or a leading zero.
@@ -54,7 +51,7 @@ bool looks_like_float(std::string_view t) {
   std::size_t i = 0;
   const auto digits = [&] {
     const std::size_t from = i;
-    while (i < t.size() && digit(t[i])) ++i;
+    while (i < t.size() && is_ascii_digit(t[i])) ++i;
     return i - from;
   };
   if (i < t.size() && (t[i] == '-' || t[i] == '+')) ++i;
@@ -92,7 +89,7 @@ std::optional<value> floating(std::string_view text) {
 /// A date that go-yaml would call a timestamp, and then keeps as the text it was. Only "2026-01" and the like reach
 /// the number rules otherwise, and those fail there too, so the one thing to know is: text.
 bool looks_like_date(std::string_view t) {
-  return t.size() > 4 && t[4] == '-' && std::all_of(t.begin(), t.begin() + 4, digit);
+  return t.size() > 4 && t[4] == '-' && std::all_of(t.begin(), t.begin() + 4, is_ascii_digit);
 }
 
 }  // namespace
@@ -108,7 +105,7 @@ value resolve_yaml_key(std::string_view plain) {
   const char first = plain.front();
   if (first == '.') {
     if (auto v = floating(plain)) return *v;
-  } else if ((digit(first) || first == '-' || first == '+') && !looks_like_date(plain)) {
+  } else if ((is_ascii_digit(first) || first == '-' || first == '+') && !looks_like_date(plain)) {
     std::string text(plain);
     std::erase(text, '_');
     if (auto v = integer(text)) return *v;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sedna/base/text.hpp"
 #include "sedna/json/scanner.hpp"
 #include "sedna/json/yaml.hpp"
 
@@ -84,15 +85,11 @@ Traits analyse(std::string_view s) {
   return t;
 }
 
-bool digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 /// Takes one or two digits; -1 when there are none.
 int number(std::string_view& s) {
   std::size_t n = 0;
   int v = 0;
-  while (n < 2 && n < s.size() && digit(s[n])) v = v * 10 + (s[n++] - '0');
+  while (n < 2 && n < s.size() && is_ascii_digit(s[n])) v = v * 10 + (s[n++] - '0');
   s.remove_prefix(n);
   return n == 0 ? -1 : v;
 }
@@ -105,7 +102,7 @@ bool take(std::string_view& s, std::string_view one_of) {
 
 /// What go-yaml reads as a timestamp: a date, or one with a time.
 bool is_timestamp(std::string_view s) {
-  if (s.size() < 8 || !std::all_of(s.begin(), s.begin() + 4, digit) || s[4] != '-') return false;
+  if (s.size() < 8 || !std::all_of(s.begin(), s.begin() + 4, is_ascii_digit) || s[4] != '-') return false;
   const int year = (s[0] - '0') * 1000 + (s[1] - '0') * 100 + (s[2] - '0') * 10 + (s[3] - '0');
   s.remove_prefix(5);
   const int month = number(s);
@@ -124,29 +121,29 @@ bool is_timestamp(std::string_view s) {
   const int second = number(s);
   if (second < 0 || second > 59) return false;
   if (take(s, ".,")) {
-    if (s.empty() || !digit(s.front())) return false;
-    while (!s.empty() && digit(s.front())) s.remove_prefix(1);
+    if (s.empty() || !is_ascii_digit(s.front())) return false;
+    while (!s.empty() && is_ascii_digit(s.front())) s.remove_prefix(1);
   }
   if (!zoned) return s.empty();
   if (s == "Z") return true;
-  return s.size() == 6 && (s[0] == '+' || s[0] == '-') && digit(s[1]) && digit(s[2]) && s[3] == ':' && digit(s[4]) &&
-         digit(s[5]) && (s[1] - '0') * 10 + (s[2] - '0') <= 24 && s[4] < '6';
+  return s.size() == 6 && (s[0] == '+' || s[0] == '-') && is_ascii_digit(s[1]) && is_ascii_digit(s[2]) && s[3] == ':' &&
+         is_ascii_digit(s[4]) && is_ascii_digit(s[5]) && (s[1] - '0') * 10 + (s[2] - '0') <= 24 && s[4] < '6';
 }
 
 /// ^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$: YAML 1.1's base 60, which older readers take for a number.
 bool is_base60(std::string_view s) {
   take(s, "-+");
-  if (s.empty() || !digit(s.front())) return false;
-  while (!s.empty() && (digit(s.front()) || s.front() == '_')) s.remove_prefix(1);
+  if (s.empty() || !is_ascii_digit(s.front())) return false;
+  while (!s.empty() && (is_ascii_digit(s.front()) || s.front() == '_')) s.remove_prefix(1);
   bool any = false;
   while (take(s, ":")) {
-    const bool two = s.size() > 1 && digit(s[1]);
-    if (s.empty() || !digit(s[0]) || (two && s[0] > '5')) return false;
+    const bool two = s.size() > 1 && is_ascii_digit(s[1]);
+    if (s.empty() || !is_ascii_digit(s[0]) || (two && s[0] > '5')) return false;
     s.remove_prefix(two ? 2 : 1);
     any = true;
   }
   if (take(s, ".")) {
-    while (!s.empty() && (digit(s.front()) || s.front() == '_')) s.remove_prefix(1);
+    while (!s.empty() && (is_ascii_digit(s.front()) || s.front() == '_')) s.remove_prefix(1);
   }
   return any && s.empty();
 }

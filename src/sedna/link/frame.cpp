@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sedna/base/base64.hpp"
+#include "sedna/base/text.hpp"
 
 namespace sedna::link {
 
@@ -15,18 +16,12 @@ json::ParseOptions limits() {
   return options;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
-}
-
 /// A member whatever the case of its name, as Go's decoder finds it.
 const json::value* member(const json::object& o, std::string_view name) {
   if (const json::value* exact = o.if_contains(name)) return exact;
-  const std::string wanted = lower(name);
+  const std::string wanted = to_lower(name);
   for (const auto& [key, value] : o) {
-    if (lower(key) == wanted) return &value;
+    if (to_lower(key) == wanted) return &value;
   }
   return nullptr;
 }
@@ -133,7 +128,7 @@ Result<UpstreamFrame> decode_upstream(std::string_view text) {
     if (!value) return value.error().within("header.");
     *into = std::move(*value);
   }
-  out.kind = lower(out.kind);
+  out.kind = to_lower(out.kind);
   auto content = text_member(o, "content");
   if (!content) return content.error();
   if (content->empty()) return out;

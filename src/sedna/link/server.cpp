@@ -12,6 +12,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "sedna/base/log.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/identity/token_table.hpp"
 #include "sedna/link/outbox.hpp"
 
@@ -25,12 +26,6 @@ constexpr std::uint16_t kUnsupportedData = 1003, kPolicyViolation = 1008;
 constexpr std::size_t kMaxQueue = 8192;
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kLongestNode = 253;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out;
-}
 
 std::pair<std::string, std::string> split(const std::string& key) {
   const auto slash = key.find('/');
@@ -203,7 +198,7 @@ struct LinkServer::Impl {
   static std::string legacy_frame(const StateBoard::Entry& entry) {
     UpstreamFrame out;
     std::tie(out.ns, out.name) = split(entry.subject.key);
-    out.kind = lower(entry.subject.kind);
+    out.kind = to_lower(entry.subject.kind);
     out.operation = entry.gone ? "delete" : "insert";
     if (entry.object != nullptr) out.content = *entry.object;
     return encode_upstream(out);

@@ -5,28 +5,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sedna/base/text.hpp"
+
 namespace sedna::net {
 namespace {
 
 constexpr std::size_t kMaxUrl = 64 * 1024;
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_no_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool is_alnum(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-std::string to_lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
 }
 
 int hex_value(char c) {
@@ -71,13 +58,13 @@ bool valid_ipv6(const std::string& host) {
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (equal_no_case(key, name)) return value;
+    if (equal_ignoring_case(key, name)) return value;
   }
   return std::nullopt;
 }
 
 void Headers::set(std::string_view name, std::string value) {
-  std::erase_if(fields_, [name](const auto& field) { return equal_no_case(field.first, name); });
+  std::erase_if(fields_, [name](const auto& field) { return equal_ignoring_case(field.first, name); });
   fields_.emplace_back(std::string(name), std::move(value));
 }
 

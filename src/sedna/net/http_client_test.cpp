@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sedna/net/stream_test_kit.hpp"
 #include "sedna/testing/imposter_server.hpp"
 
 namespace sedna::net {
@@ -24,10 +25,6 @@ HttpRequest post(std::string body, std::string target = "/x") {
   request.target = std::move(target);
   request.body.push_back(Bytes::from_string(std::move(body)));
   return request;
-}
-
-Deadline soon() {
-  return Deadline::after(std::chrono::seconds(5));
 }
 
 /// The failure, or one that says that there was none.

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "sedna/base/text.hpp"
+
 namespace sedna::net {
 namespace {
 
@@ -19,15 +21,6 @@ constexpr std::array<bool, 256> make_token_table() {
 }
 constexpr std::array<bool, 256> kTokenChar = make_token_table();
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_no_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -39,7 +32,7 @@ Error garbage(std::string message, std::string field = {}) {
 }
 
 Result<void> apply_framing_field(ResponseHead& head, std::string_view name, std::string_view value) {
-  if (equal_no_case(name, "content-length")) {
+  if (equal_ignoring_case(name, "content-length")) {
     std::uint64_t length = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
     if (value.empty() || error != std::errc() || end != value.data() + value.size()) {
@@ -47,10 +40,10 @@ Result<void> apply_framing_field(ResponseHead& head, std::string_view name, std:
     }
     if (head.content_length && *head.content_length != length) return garbage("two different Content-Length fields");
     head.content_length = length;
-  } else if (equal_no_case(name, "transfer-encoding")) {
-    if (head.chunked || !equal_no_case(value, "chunked")) return garbage("Transfer-Encoding other than chunked");
+  } else if (equal_ignoring_case(name, "transfer-encoding")) {
+    if (head.chunked || !equal_ignoring_case(value, "chunked")) return garbage("Transfer-Encoding other than chunked");
     head.chunked = true;
-  } else if (equal_no_case(name, "connection")) {
+  } else if (equal_ignoring_case(name, "connection")) {
     if (has_token(value, "close")) {
       head.keep_alive = false;
     }
@@ -75,7 +68,7 @@ bool may_be_response(std::string_view bytes) {
 bool has_token(std::string_view list, std::string_view token) {
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
-    if (equal_no_case(trim(list.substr(0, comma)), token)) return true;
+    if (equal_ignoring_case(trim(list.substr(0, comma)), token)) return true;
     if (comma == std::string_view::npos) break;
     list.remove_prefix(comma + 1);
   }
@@ -124,7 +117,8 @@ Result<ResponseHead> parse_response_head(std::string_view head) {
     const std::string_view value = trim(field.substr(colon + 1));
     if (!is_field_value(value)) return garbage("control character in a field value", std::string(name));
     if (auto framed = apply_framing_field(out, name, value); !framed) return framed.error();
-    if (old_version && equal_no_case(name, "connection") && has_token(value, "keep-alive")) asked_keep_alive = true;
+    if (old_version && equal_ignoring_case(name, "connection") && has_token(value, "keep-alive"))
+      asked_keep_alive = true;
     out.headers.add(std::string(name), std::string(value));
   }
   if (!rest.empty()) return garbage("bytes after the empty line");
@@ -160,7 +154,7 @@ Result<ChunkDecoder::Step> ChunkDecoder::feed(std::span<const std::byte> input) 
       case State::kSize: {
         int digit = -1;
         if (c >= '0' && c <= '9') digit = c - '0';
-        const char l = lower(c);
+        const char l = ascii_lower(c);
         if (l >= 'a' && l <= 'f') digit = l - 'a' + 10;
         if (digit >= 0) {
           if (++digits_ > 15) return fail("chunk size too large");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sedna/net/http_client.hpp"
+#include "sedna/net/stream_test_kit.hpp"
 #include "sedna/testing/imposter_server.hpp"
 
 namespace sedna::net {
@@ -11,10 +12,6 @@ namespace {
 using testing::http_answer;
 using testing::ImposterServer;
 using testing::Script;
-
-Deadline soon() {
-  return Deadline::after(std::chrono::seconds(5));
-}
 
 HttpRequest get(std::string target = "/watch") {
   HttpRequest request;

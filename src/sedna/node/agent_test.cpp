@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace kinds = api::kinds;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-class AgentTest : public testing::TestWithParam<bool> {
+class AgentTest : public ::testing::TestWithParam<bool> {
  protected:
   AgentTest() : state(fs::temp_directory_path() / ("sedna-agent-" + random_hex(6))) {
     if (!GetParam() && probe_sandbox().bwrap.empty()) skip = true;

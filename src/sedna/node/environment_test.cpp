@@ -11,9 +11,9 @@
 namespace sedna::node {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 api::Object object(std::string_view text) {
   return json::parse(text).value().as_object();

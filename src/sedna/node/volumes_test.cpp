@@ -13,13 +13,13 @@ namespace sedna::node {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 api::Object object(std::string_view text) {
   return json::parse(text).value().as_object();
 }
 
-class VolumesTest : public testing::Test {
+class VolumesTest : public ::testing::Test {
  protected:
   VolumesTest()
       : root(fs::temp_directory_path() / ("sedna-node-" + random_hex(6))),

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "sedna/base/text.hpp"
 #include "sedna/serve/http_parser.hpp"
 
 namespace sedna::serve {
@@ -65,9 +66,9 @@ bool has_zlib_header(std::span<const std::byte> data) {
 }  // namespace
 
 Result<Coding> content_coding(std::string_view value) {
-  if (value.empty() || iequals(value, "identity")) return Coding::kIdentity;
-  if (iequals(value, "gzip") || iequals(value, "x-gzip")) return Coding::kGzip;
-  if (iequals(value, "deflate")) return Coding::kDeflate;
+  if (value.empty() || equal_ignoring_case(value, "identity")) return Coding::kIdentity;
+  if (equal_ignoring_case(value, "gzip") || equal_ignoring_case(value, "x-gzip")) return Coding::kGzip;
+  if (equal_ignoring_case(value, "deflate")) return Coding::kDeflate;
   return Error(ErrorCode::kInvalidArgument, "only gzip and deflate are known", "Content-Encoding");
 }
 

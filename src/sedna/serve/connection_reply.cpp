@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "sedna/base/log.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/net/http_parse.hpp"
 #include "sedna/serve/connection.hpp"
 #include "sedna/serve/streamed_body.hpp"
@@ -41,8 +42,8 @@ class InHandler {
 };
 
 bool framed_by_us(std::string_view name) {
-  return iequals(name, "Content-Length") || iequals(name, "Transfer-Encoding") || iequals(name, "Connection") ||
-         iequals(name, "Date");
+  return equal_ignoring_case(name, "Content-Length") || equal_ignoring_case(name, "Transfer-Encoding") ||
+         equal_ignoring_case(name, "Connection") || equal_ignoring_case(name, "Date");
 }
 
 void append_number(std::string& out, std::uint64_t n) {

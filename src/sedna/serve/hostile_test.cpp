@@ -80,7 +80,7 @@ std::vector<Case> cases() {
   };
 }
 
-class Hostile : public testing::TestWithParam<Case> {};
+class Hostile : public ::testing::TestWithParam<Case> {};
 
 // JI-1.3, JI-1.4, JI-7.7, JI-7.14
 TEST_P(Hostile, IsRefusedAndTheConnectionEnds) {
@@ -102,7 +102,7 @@ TEST_P(Hostile, IsRefusedAndTheConnectionEnds) {
   EXPECT_EQ(next.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
 }
 
-INSTANTIATE_TEST_SUITE_P(Requests, Hostile, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Requests, Hostile, ::testing::ValuesIn(cases()),
                          [](const auto& test) { return std::string(test.param.name); });
 
 // JI-1.5

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sedna/base/text.hpp"
 #include "sedna/net/http_parse.hpp"
 
 namespace sedna::serve {
@@ -11,10 +12,6 @@ namespace {
 constexpr std::size_t kMaxFields = 128;
 constexpr std::size_t kMaxTarget = 8192;
 constexpr std::size_t kMaxMethod = 32;
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -57,8 +54,8 @@ std::optional<HttpRefusal> parse_target(std::string_view target, RequestHead& ou
   if (target.front() != '/') {
     // absolute-form, as sent to proxies; servers must accept it (RFC 9112 3.2.2).
     const std::size_t scheme = target.find("://");
-    if (scheme == std::string_view::npos ||
-        (!iequals(target.substr(0, scheme), "http") && !iequals(target.substr(0, scheme), "https"))) {
+    if (scheme == std::string_view::npos || (!equal_ignoring_case(target.substr(0, scheme), "http") &&
+                                             !equal_ignoring_case(target.substr(0, scheme), "https"))) {
       return refuse(400, "the request target must begin with / or be an http URL");
     }
     const std::size_t authority = scheme + 3;
@@ -112,20 +109,20 @@ std::optional<HttpRefusal> interpret(RequestHead& out) {
   bool close = false;
   bool keep = false;
   for (const auto& [name, value] : out.headers) {
-    if (iequals(name, "Content-Length")) {
+    if (equal_ignoring_case(name, "Content-Length")) {
       if (auto refusal = parse_content_length(value, out)) return refusal;
-    } else if (iequals(name, "Transfer-Encoding")) {
+    } else if (equal_ignoring_case(name, "Transfer-Encoding")) {
       if (++encodings > 1) return refuse(400, "more than one Transfer-Encoding");
-      if (!iequals(value, "chunked")) return refuse(501, "only the transfer coding \"chunked\" is known");
+      if (!equal_ignoring_case(value, "chunked")) return refuse(501, "only the transfer coding \"chunked\" is known");
       out.chunked = true;
-    } else if (iequals(name, "Host")) {
+    } else if (equal_ignoring_case(name, "Host")) {
       if (++hosts > 1) return refuse(400, "more than one Host");
       if (!valid_host(value)) return refuse(400, "malformed Host");
-    } else if (iequals(name, "Connection")) {
+    } else if (equal_ignoring_case(name, "Connection")) {
       close = close || net::has_token(value, "close");
       keep = keep || net::has_token(value, "keep-alive");
-    } else if (iequals(name, "Expect")) {
-      if (!iequals(value, "100-continue")) return refuse(417, "only \"Expect: 100-continue\" is known");
+    } else if (equal_ignoring_case(name, "Expect")) {
+      if (!equal_ignoring_case(value, "100-continue")) return refuse(417, "only \"Expect: 100-continue\" is known");
       out.expect_continue = out.minor_version >= 1;
     }
   }
@@ -137,11 +134,6 @@ std::optional<HttpRefusal> interpret(RequestHead& out) {
 }
 
 }  // namespace
-
-bool iequals(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 HeadScanner::Outcome HeadScanner::scan(std::string_view bytes) {
   const std::size_t end = std::min(bytes.size(), limit_);

@@ -59,7 +59,4 @@ std::optional<HttpRefusal> parse_request_head(std::string_view head, RequestHead
 /// Escapes decoded; refused: broken escapes, NUL and other control characters, "." and ".." segments.
 std::optional<HttpRefusal> decode_path(std::string_view raw, std::string& out);
 
-/// Compares without ASCII case.
-bool iequals(std::string_view a, std::string_view b);
-
 }  // namespace sedna::serve

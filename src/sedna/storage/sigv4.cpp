@@ -7,18 +7,12 @@
 
 #include "sedna/base/error.hpp"
 #include "sedna/base/sha256.hpp"
+#include "sedna/base/text.hpp"
 #include "sedna/storage/digest.hpp"
 
 namespace sedna::storage {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 /// Leading and trailing blanks removed, runs of blanks inside made one, as the specification's Trimall.
 std::string trim_all(std::string_view value) {
@@ -38,7 +32,7 @@ std::string trim_all(std::string_view value) {
 std::map<std::string, std::string> canonical_headers(const net::Headers& headers) {
   std::map<std::string, std::string> fields;
   for (const auto& [name, value] : headers) {
-    const auto [place, fresh] = fields.try_emplace(lower(name), trim_all(value));
+    const auto [place, fresh] = fields.try_emplace(to_lower(name), trim_all(value));
     if (!fresh) place->second += "," + trim_all(value);
   }
   return fields;

@@ -4,18 +4,12 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "sedna/base/text.hpp"
 #include "sedna/net/http.hpp"
 
 namespace sedna::storage {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
@@ -65,7 +59,7 @@ Result<StorageUrl> parse_file(std::string_view rest, std::string shown) {
   // file://host/path: only this machine can be meant.
   const std::size_t slash = rest.find('/');
   const std::string_view host = rest.substr(0, slash);
-  if (slash == std::string_view::npos || (!host.empty() && lower(host) != "localhost"))
+  if (slash == std::string_view::npos || (!host.empty() && to_lower(host) != "localhost"))
     return Error(ErrorCode::kInvalidArgument, "needs an absolute path on this machine, as in file:///data/model.onnx",
                  url.shown);
   auto path = net::percent_decode(rest.substr(slash));
@@ -87,7 +81,7 @@ Result<StorageUrl> parse_storage_url(std::string_view text) {
     url.shown = std::string(text);
     return url;
   }
-  const std::string scheme = lower(text.substr(0, colon));
+  const std::string scheme = to_lower(text.substr(0, colon));
   const std::string_view rest = text.substr(colon + 3);
   if (has_control(rest))
     return Error(ErrorCode::kInvalidArgument, "the URL contains a control character", scheme + "://");

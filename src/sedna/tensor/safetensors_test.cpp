@@ -68,7 +68,7 @@ TEST(Safetensors, RefuseHeadersThatLie) {
     const auto parsed = parse_safetensors_header(header);
     return parsed ? std::string("accepted") : std::string(parsed.error().what());
   };
-  using testing::HasSubstr;
+  using ::testing::HasSubstr;
   EXPECT_EQ(reason(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})"), "accepted");
   EXPECT_EQ(reason("{}"), "accepted");
   EXPECT_THAT(reason("[]"), HasSubstr("object"));
