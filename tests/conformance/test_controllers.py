@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -477,6 +478,16 @@ def test_one_of_two_works_and_the_other_takes_over(place: Place, controllers: Co
     finally:
         assert second.stop() == 0
         controllers.start_gm()
+
+
+# CTL-3.5
+def test_a_gm_that_cannot_open_its_link_ends_and_says_why(controllers: Controllers) -> None:
+    controllers.leading()
+    done = subprocess.run([BIN / "sedna-gm", *controllers.home.gm_flags, "--no-election", "--link-host", "127.0.0.1",
+                           "--link-port", str(controllers.link_port), "--link-tokens", str(controllers.tokens)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr
 
 
 # ---- the API server goes away ----------------------------------------------------------------------------------------
