@@ -121,7 +121,7 @@ std::optional<std::string> browser_program(const std::function<std::string(const
                                            const std::function<bool(const std::string&)>& has_program) {
   // BROWSER may list several, with %s for the URL: only a plain first name is taken.
   const std::string wanted = variable("BROWSER");
-  const std::string first = wanted.substr(0, wanted.find(':'));
+  std::string first = wanted.substr(0, wanted.find(':'));
   if (!first.empty() && first.find_first_of(" %") == std::string::npos && has_program(first)) return first;
   if (variable("DISPLAY").empty() && variable("WAYLAND_DISPLAY").empty()) return std::nullopt;
   for (const char* program : {"xdg-open", "sensible-browser"}) {

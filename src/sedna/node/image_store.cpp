@@ -152,7 +152,7 @@ json::object described(const ArchivedImage& image, const ImageUser& user, std::u
 std::string machine_architecture() {
   utsname name{};
   if (uname(&name) != 0) return {};
-  const std::string machine(name.machine);
+  std::string machine(name.machine);
   if (machine == "x86_64") return "amd64";
   if (machine == "aarch64") return "arm64";
   if (machine.starts_with("armv")) return "arm";

@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <initializer_list>
@@ -117,11 +118,8 @@ Packing packing_of(const fs::path& file) {
     have += n;
   }
   const auto begins = [&](std::initializer_list<unsigned> magic) {
-    std::size_t i = 0;
-    for (const unsigned byte : magic) {
-      if (i >= have || head.at(i++) != static_cast<std::byte>(byte)) return false;
-    }
-    return true;
+    return have >= magic.size() && std::equal(magic.begin(), magic.end(), head.begin(),
+                                              [](unsigned a, std::byte b) { return static_cast<std::byte>(a) == b; });
   };
   if (begins({0x1f, 0x8b})) return Packing::kGzip;
   return begins({0x28, 0xb5, 0x2f, 0xfd}) ? Packing::kZstd : Packing::kNone;

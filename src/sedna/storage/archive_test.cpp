@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include "sedna/base/sha256.hpp"
+#include "sedna/storage/archive_reader.hpp"
 #include "sedna/storage/test_folder.hpp"
 
 namespace sedna::storage {
@@ -168,6 +169,49 @@ TEST_F(ArchiveTest, AFolderGoesInAndOutTheSameAndAlwaysTheSameBytes) {
   fs::create_symlink("/etc/passwd", folder_ / "src/out");
   EXPECT_EQ(error_of([&] { create_tar_gz(folder_ / "src", folder_ / "3.tgz"); }).code(), ErrorCode::kPermissionDenied);
   EXPECT_FALSE(fs::exists(folder_ / "3.tgz"));
+}
+
+// HOME-3.1
+TEST_F(ArchiveTest, ReadsMembersAsTheyStand) {
+  const auto packed = pack({{"/abs/../x", "content"}, {"l", "", AE_IFLNK, "/etc"}, {"p", "", AE_IFIFO}});
+  const auto digest = unpack_file(packed, folder_ / "a.tar", 1 << 20);
+  EXPECT_EQ(digest, sha256_file(folder_ / "a.tar"));
+  ArchiveReader reader(folder_ / "a.tar");
+  auto member = reader.next();
+  ASSERT_TRUE(member);
+  EXPECT_EQ(member->name, "/abs/../x");  // whoever asks decides
+  EXPECT_EQ(member->mode, 04755U);
+  std::string content;
+  reader.content([&](std::uint64_t offset, std::span<const std::byte> piece) {
+    EXPECT_EQ(offset, content.size());
+    content.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  });
+  EXPECT_EQ(content, "content");
+  member = reader.next();
+  EXPECT_EQ(member->type, ArchiveMember::Type::kSymbolicLink);
+  EXPECT_EQ(member->target, "/etc");
+  EXPECT_EQ(reader.next()->type, ArchiveMember::Type::kSpecial);
+  EXPECT_FALSE(reader.next());
+  EXPECT_EQ(error_of([&] { ArchiveReader(write("text", std::string(2000, 'x'))).next(); }).code(),
+            ErrorCode::kDataLoss);
+}
+
+// HOME-3.1
+TEST_F(ArchiveTest, UnpacksOneFileUnderALimit) {
+  // A frame of zstd with one raw block.
+  const auto zstd = write("z", std::string("\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello", 14));
+  EXPECT_EQ(packing_of(zstd), Packing::kZstd);
+  EXPECT_EQ(unpack_file(zstd, folder_ / "1", 5), sha256_hex("hello"));
+  EXPECT_EQ(read(folder_ / "1"), "hello");
+  EXPECT_EQ(error_of([&] { unpack_file(zstd, folder_ / "2", 4); }).code(), ErrorCode::kResourceExhausted);
+  const auto plain = write("p", "text");
+  EXPECT_EQ(packing_of(plain), Packing::kNone);
+  EXPECT_EQ(unpack_file(plain, folder_ / "3", 4), sha256_hex("text"));
+  EXPECT_EQ(error_of([&] { unpack_file(plain, folder_ / "4", 3); }).code(), ErrorCode::kResourceExhausted);
+  const auto gzip = read(pack({{"a", std::string(5000, 'a')}}));
+  const auto half = write("h", gzip.substr(0, gzip.size() / 2));
+  EXPECT_EQ(packing_of(half), Packing::kGzip);
+  EXPECT_EQ(error_of([&] { unpack_file(half, folder_ / "5", 1 << 20); }).code(), ErrorCode::kDataLoss);
 }
 
 }  // namespace
