@@ -1,5 +1,8 @@
 // FedBuff and FedAsync: the rules by hand, the rounds event by event, and jobs over HTTP and upstream's messages.
 #include <cmath>
+#include <memory>
+#include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -209,6 +212,32 @@ TEST(AsynchronousServer, FedAsyncMakesAModelOfEachUpdateAndDecodesOldChanges) {
   const auto last = next(slow);
   EXPECT_TRUE(last.finished);
   EXPECT_EQ(value_of(last), 4);
+}
+
+// FL-9.4
+TEST(AsynchronousServer, RoundsThatCloseFasterThanModelsAreMadeWaitTheirTurn) {
+  for (const char* const algorithm : {"FedAsync", "FedBuff,buffer=2"}) {
+    constexpr int kRounds = 150;
+    test::Job job(asynchronous(std::string(algorithm) + ",maxStaleness=100", 6, kRounds));
+    std::vector<std::unique_ptr<RoundClient>> clients;
+    for (int i = 0; i < 6; ++i) clients.push_back(std::make_unique<RoundClient>(job.client("c" + std::to_string(i))));
+    clients.front()->connect();
+    clients.front()->offer_initial({fp64({2000}, std::vector<double>(2000, 0.0))});
+    std::vector<std::thread> threads;
+    for (auto& client : clients) {
+      threads.emplace_back([&client] {
+        client->connect();
+        for (auto task = next(*client); !task.finished; task = next(*client)) {
+          submit(*client, 1, {fp64({2000}, std::vector<double>(2000, 1.0))});
+        }
+        client->close();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_TRUE(job.server->wait_for(test::seconds(20)));
+    EXPECT_EQ(job.server->rounds(), kRounds);
+    EXPECT_EQ(job.reports.size(), static_cast<std::size_t>(kRounds));
+  }
 }
 
 // FL-9.5

@@ -147,6 +147,8 @@ struct AggregationServer::Impl {
   RoundMachine::Verdict refuse(const std::string& client, const Error& reason);
   void add_waiting(const std::shared_ptr<OpenRound>& open);
   void open_round_locked();
+  /// The round that begins with the newest model: the open one, or one that has closed since and waits for its turn.
+  std::shared_ptr<OpenRound> after_newest_locked() const;
   void conduct();
   void collect_closed_locked();
   void collect_chosen_locked();

@@ -252,6 +252,13 @@ void AggregationServer::Impl::collect_chosen_locked() {
   changed_locked();
 }
 
+std::shared_ptr<AggregationServer::Impl::OpenRound> AggregationServer::Impl::after_newest_locked() const {
+  for (const Publication& publication : to_publish) {
+    if (publication.open->round == model_round + 1) return publication.open;
+  }
+  return open && open->round == model_round + 1 ? open : nullptr;
+}
+
 std::optional<AggregationServer::Impl::Parked> AggregationServer::Impl::take_parked_locked() {
   for (auto& [client, update] : parked) {
     if (machine.standing(client) != RoundMachine::Standing::kExpected) continue;
@@ -285,7 +292,7 @@ void AggregationServer::Impl::publish(Publication publication) {
     machine.fail("the aggregation of round " + std::to_string(report.round) + " has failed: " + error.what());
     return;
   }
-  std::shared_ptr<OpenRound> now_open;
+  std::shared_ptr<OpenRound> next;
   {
     const std::lock_guard lock(mutex);
     model_text = Bytes();
@@ -315,11 +322,11 @@ void AggregationServer::Impl::publish(Publication publication) {
     report.bytes_sent = std::exchange(round_bytes_sent, 0);
     report.seconds = std::chrono::duration<double>(SteadyClock::now() - round_began).count();
     round_began = SteadyClock::now();
-    now_open = open;
+    next = after_newest_locked();
     changed_locked();
   }
   // Updates that came for the next round before its model was out.
-  add_waiting(now_open);
+  if (next) add_waiting(next);
   rounds_total.add();
   log::info("round published", {{"round", report.round},
                                 {"updates", report.clients.size()},
@@ -372,8 +379,9 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
   model_round = round;
   wants_initial = false;
   if (!manifest.set && !none) manifest = Manifest::of(fresh->model->weights);
-  if (open && !open->sum) {
-    open->sum = std::make_unique<RoundSum>(rules, none ? nullptr : fresh->model);
+  // Rounds may have closed meanwhile: this model is what the oldest of those that wait begins with.
+  if (const auto next = after_newest_locked(); next && !next->sum) {
+    next->sum = std::make_unique<RoundSum>(rules, none ? nullptr : fresh->model);
   }
   changed.notify_all();
 }
