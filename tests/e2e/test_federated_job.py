@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +16,17 @@ import pytest
 from home import BIN, ROOT, Home, eventually, home
 
 HERE = Path(__file__).resolve().parent / "federated_job"
+EXAMPLE = ROOT / "examples" / "federated_digits"
 EDGES = ("edge0", "edge1")
 IMAGES = f"""
 test/federated:
   command: [python3]
   cwd: {HERE}
+  venv: {ROOT}/build/venv
+  env: {{PYTHONPATH: "{ROOT}/python", BACKEND_TYPE: SKLEARN, OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1"}}
+sedna/example-federated-digits:
+  command: [python3]
+  cwd: {EXAMPLE}
   venv: {ROOT}/build/venv
   env: {{PYTHONPATH: "{ROOT}/python", BACKEND_TYPE: SKLEARN, OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1"}}
 sedna/worker:
@@ -140,29 +148,29 @@ def kill(pod: dict) -> None:
 # FJ-2.1
 def test_upstreams_scripts_run_to_the_end(running: Home) -> None:
     test = digits(running)
-    running.sedna("apply", "-f", "-", text=job("digits", 5, SCRIPT))
-    status = completed(running, "digits")
+    running.sedna("apply", "-f", "-", text=job("scripts", 5, SCRIPT))
+    status = completed(running, "scripts")
     assert status["phase"] == "Succeeded"
     assert (status["active"], status["succeeded"], status["failed"]) == (0, 3, 0)
-    assert status["model"]["name"] == "digits"
-    assert "/var/lib/sedna/job/digits" in status["model"]["url"]
+    assert status["model"]["name"] == "scripts"
+    assert "/var/lib/sedna/job/scripts" in status["model"]["url"]
     assert {(w["role"], w.get("node")) for w in status["workers"]} == {
         ("aggregation", "cloud0"), ("train", "edge0"), ("train", "edge1")}
 
     # What the training workers reported lands in the Model, as upstream has it.
-    metrics = eventually("metrics", lambda: running.json("get", "model", "digits").get("status", {}).get("metrics"), 20)
+    metrics = eventually("metrics", lambda: running.json("get", "model", "scripts").get("status", {}).get("metrics"), 20)
     assert {m["key"] for m in metrics} >= {"loss", "accuracy"}
     last = eventually("the last round is reported",
-                      lambda: (s := status_of(running, "digits"))["progress"]["round"] == 5 and s, 20)
+                      lambda: (s := status_of(running, "scripts"))["progress"]["round"] == 5 and s, 20)
     assert last["progress"]["metrics"]["loss"] > 0
 
-    saved = sorted(folder(running, "edge0").glob("digits/*"))
+    saved = sorted(folder(running, "edge0").glob("scripts/*"))
     assert saved, "the workers save the model under MODEL_URL"
     assert accuracy(saved[0], test) > 0.85
-    described = running.sedna("describe", "fl", "digits")
+    described = running.sedna("describe", "fl", "scripts")
     for text in ("aggregation", "train", "Complete", "Rounds"):
         assert text in described
-    assert "digits" in running.sedna("top", "--once")
+    assert "scripts" in running.sedna("top", "--once")
 
 
 # FJ-2.2
@@ -230,3 +238,24 @@ def test_a_broken_script_is_told_with_worker_and_hint(running: Home) -> None:
     # Nothing is terminal: with a script that works the job goes on.
     running.sedna("apply", "-f", "-", text=job("broken", 1, SCRIPT))
     completed(running, "broken")
+
+
+# FJ-2.5
+def test_the_example_runs_as_it_is(running: Home) -> None:
+    spec = importlib.util.spec_from_file_location("federated_digits_data", EXAMPLE / "data.py")
+    assert spec is not None and spec.loader is not None
+    data = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(data)
+    data.write(running.state / "digits", 2, 1.0, 0)
+    folders = {node: running.state / "nodes" / node / "var-lib-sedna" / "digits" for node in ("cloud0", *EDGES)}
+    for number, node in enumerate(EDGES):
+        folders[node].mkdir(parents=True)
+        shutil.copy(running.state / "digits" / f"client-{number}.npz", folders[node])
+    folders["cloud0"].mkdir(parents=True)
+    running.sedna("apply", "-f", str(EXAMPLE / "digits.yaml"))
+    status = completed(running, "digits")
+    assert status["progress"]["round"] == status["progress"]["rounds"] == 50
+    assert status["progress"]["bytesReceived"] > 0
+    assert "loss" in status["progress"]["metrics"]
+    gm = running.json("status")
+    assert gm["problems"] == []
