@@ -280,6 +280,8 @@ TEST(AggregationClient, ComesBackUnderItsNameAndIsCountedOnce) {
   AggregationClient a(f.client("a"));
   a.connect();
   a.submit(1, {fp64({1}, {1})});
+  const auto& committed = f.registry.counter("sedna_federated_updates_total", "", {{"outcome", "committed"}});
+  while (committed.value() < 1) std::this_thread::yield();
   // Another connection under the same name throws a's out with 1008: that ends it for good.
   AggregationClient twin(f.client("a"));
   twin.connect();
