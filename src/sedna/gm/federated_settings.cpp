@@ -49,6 +49,7 @@ bool needs_http(std::string_view algorithm) {
 std::int64_t participants_of(const api::Object& job) {
   const auto* workers = api::array_at(job, {"spec", "trainingWorkers"});
   const auto all = static_cast<std::int64_t>(workers == nullptr ? 0 : workers->size());
+  if (all == 0) throw Error(ErrorCode::kInvalidArgument, "needs at least one training worker", "spec.trainingWorkers");
   const std::int64_t asked = api::int_at(job, {"spec", "round", "participants"});
   if (asked > all) {
     throw Error(ErrorCode::kInvalidArgument,

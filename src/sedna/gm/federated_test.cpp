@@ -424,6 +424,11 @@ TEST_F(Federated, WhatCannotGoTogetherIsSaid) {
   edit([](json::object& spec) { spec["transmitter"] = json::object{{"http", json::object()}}; });
   EXPECT_EQ(pods().size(), 3U);
   EXPECT_EQ(state_of_condition("Failed"), "False");
+  edit([](json::object& spec) { spec["round"] = json::object{{"participants", 3}}; });
+  EXPECT_THAT(std::string(api::string_at(condition("Failed"), {"message"})), HasSubstr("spec.round.participants"));
+  edit([](json::object& spec) { spec["trainingWorkers"] = json::array(); });
+  EXPECT_EQ(phase(), "Failed");
+  EXPECT_THAT(std::string(api::string_at(condition("Failed"), {"message"})), HasSubstr("at least one training worker"));
 }
 
 // FJ-1.8
