@@ -76,8 +76,12 @@ class PlanSimulation {
       collect();
       if (testing::Test::HasFailure()) return;
     }
-    if (machine_->phase() == Phase::kFailed) EXPECT_FALSE(machine_->failure().empty());
-    if (machine_->phase() == Phase::kDone) EXPECT_EQ(closed_, options_.exit_round);
+    if (machine_->phase() == Phase::kFailed) {
+      EXPECT_FALSE(machine_->failure().empty());
+    }
+    if (machine_->phase() == Phase::kDone) {
+      EXPECT_EQ(closed_, options_.exit_round);
+    }
   }
 
   bool done() const { return machine_->phase() == Phase::kDone; }
@@ -101,7 +105,9 @@ class PlanSimulation {
       }
       EXPECT_EQ(closed->round, closed_ + 1) << "rounds are monotonic";
       closed_ = closed->round;
-      if (!closed->by_deadline) EXPECT_EQ(closed->clients.size(), options_.participants);
+      if (!closed->by_deadline) {
+        EXPECT_EQ(closed->clients.size(), options_.participants);
+      }
       EXPECT_GE(closed->clients.size(), options_.min_updates);
       EXPECT_EQ(std::set<std::string>(closed->clients.begin(), closed->clients.end()).size(), closed->clients.size());
       for (std::size_t k = 0; k < closed->clients.size(); ++k) {
@@ -110,7 +116,9 @@ class PlanSimulation {
         stale_ += closed->staleness[k] > 0 ? 1 : 0;
         const Key key{i, closed->round - closed->staleness[k]};
         EXPECT_TRUE(published_.insert(key).second) << name(i) << "'s update for " << key.second << " counts twice";
-        if (machine_->chooses()) EXPECT_TRUE(everChosen(closed->round, closed->clients[k])) << "was not chosen";
+        if (machine_->chooses()) {
+          EXPECT_TRUE(everChosen(closed->round, closed->clients[k])) << "was not chosen";
+        }
       }
       known_ = closed->known;
       std::erase_if(log_, [&](const Offer& offer) { return into_[{index(offer.client), *offer.round}] <= closed_; });
