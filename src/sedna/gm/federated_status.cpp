@@ -37,10 +37,10 @@ void with_probe_times(json::array& conditions) {
   for (auto& entry : conditions) {
     if (!entry.is_object()) continue;
     auto& o = entry.get_object();
-    const json::value* changed = o.if_contains("lastTransitionTime");
-    if (changed == nullptr) continue;
-    o["lastProbeTime"] = *changed;
+    if (!o.contains("lastTransitionTime")) continue;
+    json::value changed = std::move(o["lastTransitionTime"]);  // a new member may move the others
     o.erase("lastTransitionTime");
+    o["lastProbeTime"] = std::move(changed);
   }
 }
 
