@@ -127,11 +127,9 @@ std::string normal(json::object object, const std::string& uid) {
     if (name != std::string_view("nodeName")) spec.erase(name);
   }
   for (const char* list : {"containers", "initContainers"}) {
-    const auto* containers = api::array_at(object, {"spec", list});
-    if (containers == nullptr) continue;
-    for (std::size_t i = 0; i < containers->size(); ++i) {
-      auto& container = spec[list].at(i).get_object();
-      auto& env = container["env"].get_array();
+    if (!spec.contains(list)) continue;
+    for (auto& entry_of_list : spec.at(list).as_array()) {
+      auto& env = entry_of_list.at("env").as_array();
       for (auto& entry : env) {
         auto& variable = entry.get_object();
         if (api::string_at(variable, {"name"}) == "WORKER_NAME") {

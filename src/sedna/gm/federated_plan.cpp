@@ -220,7 +220,7 @@ api::Object plan_pod(const api::Object& job, const FederatedWorker& which, const
       if (const json::value* v = theirs->if_contains(member)) metadata[member] = *v;
     }
   }
-  auto& annotations = api::make_object(pod, {"metadata", "annotations"});
+  auto& annotations = api::make_object(metadata, {"annotations"});
   annotations[kSpecHash] = hash;
   annotations[kWorkerKey] = which.key;
   json::array owners;

@@ -97,7 +97,7 @@ void FederatedLearningController::put_state(Look& look, const std::optional<std:
                                             const FederatedReports& reports) {
   const std::string now = api::format_time(clock_.wall());
   auto& status = look.status;
-  auto& list = status["conditions"].get_array();
+  json::array list = status["conditions"].get_array();  // of its own: members of an object move when others come
   if (options_.plaintext) {
     set_condition(list,
                   {"InsecureTransport", true, "PlaintextWorkers",
@@ -172,8 +172,9 @@ void FederatedLearningController::put_state(Look& look, const std::optional<std:
     }
     set_condition(list, {"Training", goes_on, reason, message}, now, true);
   }
-  status["phase"] = phase;
   with_probe_times(list);
+  status["phase"] = phase;
+  status["conditions"] = std::move(list);
 }
 
 bool FederatedLearningController::write_model_metrics(const api::Object& job, const FederatedReports& reports) {
