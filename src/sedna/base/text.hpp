@@ -1,5 +1,5 @@
-// ASCII text as protocols compare it: never by the locale. Called by whatever reads headers, schemes, labels and words of
-// configurations.
+// ASCII text as protocols compare it: never by the locale. Called by whatever reads headers, schemes, labels and words
+// of configurations.
 #pragma once
 
 #include <algorithm>
