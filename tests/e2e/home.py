@@ -59,7 +59,11 @@ class Home:
 
     def daemons(self) -> dict[str, int]:
         """Process ids by name."""
-        return {file.stem: json.loads(file.read_text())["pid"] for file in (self.state / "run").glob("*.json")}
+        out = {}
+        for file in (self.state / "run").glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):  # the daemon has ended between the listing and the look
+                out[file.stem] = json.loads(file.read_text())["pid"]
+        return out
 
     def kill(self, daemon: str) -> int:
         pid = self.daemons()[daemon]

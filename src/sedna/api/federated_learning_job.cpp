@@ -254,6 +254,7 @@ const StructInfo<FederatedProgress>& struct_info() {
           .field("bytesReceived", &T::bytes_received, "Updates that arrived, in bytes.")
           .field("bytesSent", &T::bytes_sent, "Models that were sent, in bytes.")
           .field("metrics", &T::metrics, "Of the last round, as the workers reported them: means by samples.")
+          .field("metricsFrom", &T::metrics_from, "Who reported the metrics: aggregator or workers.")
           .field("epsilon", &T::epsilon, "Of differential privacy, spent so far.")
           .field("stopped", &T::stopped, "Why the job ended before its last round.")
           .field("updateTime", &T::update_time, "When this was reported.", time_field());

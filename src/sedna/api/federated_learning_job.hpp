@@ -114,6 +114,7 @@ struct FederatedProgress {
   std::optional<std::int64_t> bytes_received{};
   std::optional<std::int64_t> bytes_sent{};
   std::map<std::string, double> metrics{};
+  std::string metrics_from{};
   std::optional<double> epsilon{};
   std::string stopped{};
   std::optional<std::string> update_time{};

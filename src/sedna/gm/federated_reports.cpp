@@ -8,6 +8,9 @@ namespace sedna::gm {
 namespace {
 
 constexpr std::size_t kMostNames = 64;
+/// Whose status.progress.metrics are: an aggregator that has metrics knows better than any one worker; one that
+/// upstream's clients tell none leaves them to the workers' own reports.
+constexpr std::string_view kAggregator = "aggregator", kWorkers = "workers";
 
 std::int64_t count_at(const json::object& o, std::string_view name) {
   constexpr double kMost = 9e15;
@@ -84,6 +87,7 @@ void take_progress(json::object& status, const json::object& told, std::string_v
   if (!stragglers.empty()) progress["stragglers"] = std::move(stragglers);
   if (json::object metrics = numbers_of(told.if_contains("metrics")); !metrics.empty()) {
     progress["metrics"] = std::move(metrics);
+    progress["metricsFrom"] = kAggregator;
   }
   if (const json::value* epsilon = told.if_contains("epsilon"); epsilon != nullptr && epsilon->is_number()) {
     progress["epsilon"] = epsilon->to_number<double>();
@@ -136,12 +140,17 @@ FederatedReports merge_federated_reports(json::object& status, const std::vector
       if (round >= reached || !aggregator_tells) {
         out.training = "Round " + std::to_string(round) + " reaches at " + (at.empty() ? time : at);
       }
-      if (!aggregator_tells && round >= reached) {
+      if (round >= reached) {
         auto& progress = api::make_object(status, {"progress"});
-        progress["round"] = round;
-        if (!time.empty()) progress["updateTime"] = time;
+        if (!aggregator_tells) {
+          progress["round"] = round;
+          if (!time.empty()) progress["updateTime"] = time;
+        }
         json::object metrics = numbers_of(result == nullptr ? nullptr : result->if_contains("metrics"));
-        if (!metrics.empty()) progress["metrics"] = std::move(metrics);
+        if (!metrics.empty() && api::string_at(progress, {"metricsFrom"}) != kAggregator) {
+          progress["metrics"] = std::move(metrics);
+          progress["metricsFrom"] = kWorkers;
+        }
       }
       if (json::object* entry = worker_entry(status, worker)) {
         (*entry)["round"] = round;

@@ -312,6 +312,34 @@ TEST_F(Federated, ReportsOfUpstreamsWorkersBecomeConditionsAndMetrics) {
 }
 
 // FJ-1.3
+TEST_F(Federated, MetricsAreTheAggregatorsOrElseTheWorkers) {
+  begin();
+  all("Running");
+  const std::string uid(api::uid_of(pod_of("aggregation")));
+  const std::string name = env(pod_of("one"), "WORKER_NAME").value_or("");
+  const auto by_worker = [&](int round, const char* loss) {
+    gm_.clock.advance(std::chrono::seconds(5));
+    report(name, R"({"worker":")" + name + R"(","ownerInfo":{"currentRound":)" + std::to_string(round) +
+                     R"(},"results":[{"metrics":{"loss":)" + loss + "}}]}");
+  };
+  const auto progress = [&] { return job().at("status").at("progress").get_object(); };
+  // Upstream's clients tell an aggregator no metrics.
+  report(uid, R"({"podUid":")" + uid + R"(","statistics":{"federated":{"round":2,"arrived":0,"selected":2}}})");
+  EXPECT_FALSE(progress().contains("metrics"));
+  by_worker(2, "0.5");
+  EXPECT_EQ(progress().at("metrics").at("loss"), 0.5);
+  EXPECT_EQ(progress().at("metricsFrom"), "workers");
+  EXPECT_EQ(progress().at("round"), 2);
+  // One that has metrics of a whole round is not overruled by one worker's.
+  gm_.clock.advance(std::chrono::seconds(5));
+  report(uid,
+         R"({"podUid":")" + uid + R"(","statistics":{"federated":{"round":3,"selected":2,"metrics":{"loss":0.3}}}})");
+  by_worker(3, "0.1");
+  EXPECT_EQ(progress().at("metrics").at("loss"), 0.3);
+  EXPECT_EQ(progress().at("metricsFrom"), "aggregator");
+}
+
+// FJ-1.3
 TEST_F(Federated, ProgressIsInTheMetrics) {
   begin();
   all("Running");

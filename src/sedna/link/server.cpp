@@ -225,7 +225,10 @@ struct LinkServer::Impl {
     fact.worker = std::move(message.worker);
     fact.body = std::move(message.body);
     ++session->waiting;
-    fact.acknowledge = [session, sequence = message.sequence](const std::string& why) {
+    // Weak: the sink may keep a fact for longer than this server lives.
+    fact.acknowledge = [weak = std::weak_ptr(session), sequence = message.sequence](const std::string& why) {
+      const auto session = weak.lock();
+      if (session == nullptr) return;
       --session->waiting;
       Message answer;
       answer.type = Message::Type::kAck;

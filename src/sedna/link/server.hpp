@@ -23,6 +23,7 @@ struct IncomingFact {
   std::string worker;
   json::object body;
   /// Once, from any thread, when the fact is in an object's status ("") or never will be (why). Empty for upstream's.
+  /// Does nothing once the connection or the server is gone; not to be called while the server is being destroyed.
   std::function<void(const std::string& refused)> acknowledge;
 };
 /// Called on the connection's thread: must not block.
