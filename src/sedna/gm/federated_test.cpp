@@ -311,6 +311,7 @@ TEST_F(Federated, ReportsOfUpstreamsWorkersBecomeConditionsAndMetrics) {
             R"([{"key":"loss","value":"[0.5,0.25]"},{"key":"note","value":"x"}])");
 }
 
+// FJ-1.3
 TEST_F(Federated, MetricsAreTheAggregatorsOrElseTheWorkers) {
   begin();
   all("Running");

@@ -227,14 +227,14 @@ struct LinkServer::Impl {
     ++session->waiting;
     // Weak: the sink may keep a fact for longer than this server lives.
     fact.acknowledge = [weak = std::weak_ptr(session), sequence = message.sequence](const std::string& why) {
-      const auto session = weak.lock();
-      if (session == nullptr) return;
-      --session->waiting;
+      const auto kept = weak.lock();
+      if (kept == nullptr) return;
+      --kept->waiting;
       Message answer;
       answer.type = Message::Type::kAck;
       answer.sequence = sequence;
       answer.refused = why;
-      session->outbox->send(encode(answer));
+      kept->outbox->send(encode(answer));
     };
     // A node speaks for what it was given, and for nothing else.
     if (!board.knows(session->node, fact.subject)) {
