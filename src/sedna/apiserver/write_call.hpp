@@ -29,18 +29,19 @@ net::Task<WriteOutcome> await_write(Start start) {
   };
   const auto call = std::make_shared<Call>();
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-      [](auto handler, std::shared_ptr<Call> shared, asio::any_io_executor on, Start begin) {
-        shared->done = std::make_unique<asio::any_completion_handler<void()>>(std::move(handler));
-        begin([shared, on](WriteOutcome outcome) {
-          shared->outcome.emplace(std::move(outcome));
-          asio::post(on, [shared] {
-            const auto resume = std::move(shared->done);
-            std::move (*resume)();
-          });
-        });
-      },
-      asio::use_awaitable, call, executor, std::move(start));
+  const auto initiate = [](auto handler, std::shared_ptr<Call> shared, asio::any_io_executor on, Start begin) {
+    shared->done = std::make_unique<asio::any_completion_handler<void()>>(std::move(handler));
+    begin([shared, on](WriteOutcome outcome) {
+      shared->outcome.emplace(std::move(outcome));
+      asio::post(on, [shared] {
+        const auto resume = std::move(shared->done);
+        std::move (*resume)();
+      });
+    });
+  };
+  auto written = asio::async_initiate<const asio::use_awaitable_t<>, void()>(initiate, asio::use_awaitable, call,
+                                                                             executor, std::move(start));
+  co_await std::move(written);
   co_return *std::move(call->outcome);
 }
 

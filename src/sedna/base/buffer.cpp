@@ -42,9 +42,10 @@ AlignedBuffer::AlignedBuffer(std::size_t size) : size_(size) {
   constexpr std::size_t kLarge = std::size_t{8} << 20;
   constexpr std::uintptr_t kHuge = std::uintptr_t{2} << 20;
   if (rounded >= kLarge) {
-    const auto first = (reinterpret_cast<std::uintptr_t>(data_.get()) + kHuge - 1) & ~(kHuge - 1);
-    const auto last = (reinterpret_cast<std::uintptr_t>(data_.get()) + rounded) & ~(kHuge - 1);
-    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    const auto begin = reinterpret_cast<std::uintptr_t>(data_.get());
+    const auto first = (begin + kHuge - 1) & ~(kHuge - 1);
+    const auto last = (begin + rounded) & ~(kHuge - 1);
+    ::madvise(data_.get() + (first - begin), last - first, MADV_HUGEPAGE);
   }
 #endif
 }

@@ -56,8 +56,9 @@ class EventBody final : public BodyProducer {
   bool sent_ = false;
 };
 
+/// `events` outlives every request.
 void serve_events(TestServer& server, const std::shared_ptr<Events>& events) {
-  server->route("GET", "/events", [events](Request&) -> Task<Response> {
+  server->route("GET", "/events", [&events](Request&) -> Task<Response> {
     Response response;
     response.producer = std::make_shared<EventBody>(events);
     co_return response;
