@@ -372,5 +372,22 @@ TEST(AggregationServer, ASilentClientCountsAsGone) {
   EXPECT_EQ(job.call("POST", "/join", {Bytes::copy_of("{}")}).status, 400);
 }
 
+TEST(AggregationServer, WhatArrivesAfterTheGoodbyeDoesNotBringAClientBack) {
+  Job job(1, 2);
+  const auto me = [] { return std::vector{Bytes::copy_of(R"({"client":"a"})")}; };
+  const auto plan = [&] { return std::string(job.call("GET", "/plan?client=a").body.text()); };
+  EXPECT_EQ(job.call("POST", "/join", me()).status, 200);
+  EXPECT_THAT(plan(), HasSubstr(R"("you":"expected")"));
+  EXPECT_EQ(job.call("POST", "/leave", me()).status, 200);
+  // A question and an update that were under way.
+  EXPECT_THAT(plan(), HasSubstr(R"("you":"left")"));
+  EXPECT_EQ(job.put("a", 1, update_file(1, 2, {fp32({1}, {9})})).status, 200) << "it counts all the same";
+  EXPECT_TRUE(job.server->clients().empty());
+  // The next process of that name.
+  EXPECT_EQ(job.call("POST", "/join", me()).status, 200);
+  EXPECT_THAT(plan(), testing::Not(HasSubstr(R"("you":"left")")));
+  EXPECT_THAT(job.server->clients(), testing::ElementsAre("a"));
+}
+
 }  // namespace
 }  // namespace sedna::federated

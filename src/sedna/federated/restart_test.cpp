@@ -212,6 +212,7 @@ TEST(Restart, OfAnEndedJobHandsOutItsModel) {
   Folder folder;
   auto o = options_for(1, 1);
   o.state_folder = folder.path.string();
+  o.rounds.linger = seconds(1);  // nobody tells it who else has not heard of the end
   {
     Job job(o);
     EXPECT_EQ(job.put("a", 1, update_file(1, 2, {fp32({1}, {9})})).status, 200);

@@ -60,6 +60,11 @@ net::HttpOutcome RoundClient::Impl::call(const std::string& method, const std::s
   return http.exchange(request, Deadline::after(limit));
 }
 
+net::HttpOutcome RoundClient::Impl::call_about_me(const std::string& rest, SteadyClock::duration limit) {
+  return call("POST", path(rest), {Bytes::from_string(json::write(json::object{{"client", options.client_id}}))},
+              limit);
+}
+
 bool RoundClient::Impl::ended() {
   const std::lock_guard lock(mutex);
   return end_reason.has_value();
@@ -214,8 +219,7 @@ void RoundClient::close() {
     impl_->changed.notify_all();
   }
   // The goodbye also answers the question for news that is under way.
-  impl_->call("POST", impl_->path("/leave"),
-              {Bytes::from_string(json::write(json::object{{"client", impl_->options.client_id}}))}, kGoodbye);
+  impl_->call_about_me("/leave", kGoodbye);
   impl_->poller.join();
   impl_->uploader.join();
   try {

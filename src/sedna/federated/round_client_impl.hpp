@@ -32,13 +32,16 @@ struct RoundClient::Impl {
     std::uint64_t size = 0;
     bool done = false;  ///< committed, refused, or of no use any more
     bool committed = false;
-    std::int64_t into = 0;   ///< the round that it is committed to: with asynchronous rules not always its own
+    bool over = false;      ///< the job ended before it came: there is nothing to do but to wait for the plan to say so
+    std::int64_t into = 0;  ///< the round that it is committed to: with asynchronous rules not always its own
     std::int64_t epoch = 0;  ///< the server's that said so
   };
 
   std::string path(const std::string& rest) const { return "/" + options.aggregation + rest; }
   net::HttpOutcome call(const std::string& method, const std::string& target, std::vector<Bytes> body,
                         SteadyClock::duration limit, net::Headers headers = {});
+  /// POST …/join or …/leave.
+  net::HttpOutcome call_about_me(const std::string& rest, SteadyClock::duration limit);
   static std::string reason_in(const net::HttpResponse& response);
 
   // The poller.

@@ -59,15 +59,18 @@ void RoundClient::Impl::poll() {
 
 bool RoundClient::Impl::poll_once(std::string& failure) {
   std::string after;
+  bool joined = false;
   {
     const std::lock_guard lock(mutex);
     if (plan) after = plan->version;
+    joined = plan && plan->you != "left";
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options.poll).count();
   const std::string target = path("/plan?client=") + net::percent_encode(options.client_id) +
                              "&after=" + net::percent_encode(after) +
                              "&wait=" + std::to_string(after.empty() ? 0 : seconds);
-  const auto outcome = call("GET", target, {}, options.poll + kAnswer);
+  // Who has left comes back only by saying so: a process that ends may have a question under way behind its goodbye.
+  const auto outcome = joined ? call("GET", target, {}, options.poll + kAnswer) : call_about_me("/join", kAnswer);
   if (!outcome.response) {
     failure = outcome.failure->error.what();
     if (outcome.failure->error.code() == ErrorCode::kUnauthenticated) end(outcome.failure->error);
@@ -146,9 +149,11 @@ void RoundClient::Impl::settle_by_plan_locked(const RoundPlan& fresh) {
     pending->epoch = fresh.epoch;
   }
   const bool published = pending->into > 0 && fresh.round > pending->into;
-  // And if rounds were made since, it cannot tell us so: it is asked again, and counts nothing twice.
-  const bool forgotten = fresh.asynchronous && pending->epoch != fresh.epoch && fresh.you != "committed";
-  if (pending->committed && fresh.phase != "finished" && ((fresh.you == "expected" && !published) || forgotten)) {
+  // And if rounds were made since, it cannot tell us so: it is asked again, and counts nothing twice. The same server
+  // loses nothing: a plan of its that does not know of the update yet was written before it came.
+  const bool lost = fresh.you == "expected" && !published;
+  const bool forgotten = fresh.asynchronous && fresh.you != "committed";
+  if (pending->committed && fresh.phase != "finished" && pending->epoch != fresh.epoch && (lost || forgotten)) {
     pending->done = pending->committed = false;
     pending->into = 0;
   }
@@ -158,10 +163,10 @@ bool RoundClient::Impl::due_locked() const {
   if (!plan || !task_due) return false;
   if (plan->phase == "finished") return true;
   // For others, or about to be the next one's turn.
-  if (plan->you == "waiting" || plan->you == "closing") return false;
+  if (plan->you == "waiting" || plan->you == "closing" || plan->you == "left") return false;
   if (!plan->asynchronous || !pending || pending->round == 0) return true;
   // What was trained before goes out first, and what is committed waits for the model that it is in.
-  if (!pending->done) return false;
+  if (!pending->done || pending->over) return false;
   return pending->committed ? plan->round > pending->into : plan->round > pending->round;
 }
 

@@ -103,6 +103,7 @@ bool RoundClient::Impl::settle(Pending& job, const net::HttpResponse& response, 
   if (result == "late" || result == "finished" || result == "not_chosen") {
     const std::lock_guard lock(mutex);
     job.done = true;
+    job.over = result == "finished";
     changed.notify_all();
     return true;
   }

@@ -15,7 +15,7 @@ struct RoundPlan {
   std::string version;
   std::string phase;
   std::string reason;
-  std::string you;  ///< expected, committed, waiting (not chosen), closing, quarantined
+  std::string you;  ///< expected, committed, waiting (not chosen), closing, quarantined, left
   std::int64_t epoch = 0;
   std::int64_t round = 0;
   std::int64_t rounds = 0;

@@ -259,8 +259,9 @@ class PlanSimulation {
           c.epoch = crashed_;
         }
         const bool published = c.into > 0 && round > c.into;
-        const bool forgotten = asynchronous && c.epoch != crashed_ && you != Standing::kCommitted;
-        if (c.committed && ((you == Standing::kExpected && !published) || forgotten)) {
+        const bool lost = you == Standing::kExpected && !published;
+        const bool forgotten = asynchronous && you != Standing::kCommitted;
+        if (c.committed && c.epoch != crashed_ && (lost || forgotten)) {
           c.done = c.committed = false;  // the server may have lost it
           c.into = 0;
           post({Event::Kind::kSend, i, c.task}, 1);

@@ -105,6 +105,7 @@ std::string AggregationServer::Impl::client_of(const Request& request, std::stri
 }
 
 void AggregationServer::Impl::touch_locked(const std::string& client) {
+  if (left.contains(client)) return;
   const auto now = SteadyClock::now();
   const auto [it, fresh] = members.try_emplace(client);
   it->second.expires = now + options.lease;
@@ -127,6 +128,7 @@ void AggregationServer::Impl::touch_locked(const std::string& client) {
 }
 
 void AggregationServer::Impl::expire_members_locked(SteadyClock::time_point now) {
+  std::erase_if(left, [&](const auto& entry) { return entry.second <= now; });
   for (auto it = members.begin(); it != members.end();) {
     if (it->second.expires > now) {
       ++it;
@@ -182,7 +184,7 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
   if (const auto deadline = machine.deadline()) {
     plan["deadline_seconds"] = std::chrono::duration<double>(*deadline - SteadyClock::now()).count();
   }
-  plan["you"] = closing ? "closing" : standing_name(machine.standing(client));
+  plan["you"] = left.contains(client) ? "left" : closing ? "closing" : standing_name(machine.standing(client));
   plan["committed"] = machine.committed().size();
   plan["participants"] = machine.options().participants;
   if (machine.chooses()) plan["chosen"] = chosen.size();
@@ -198,6 +200,7 @@ net::Task<Response> AggregationServer::Impl::join(Request& request) {
   const std::string client = client_of(request, text_member(**object, "client"));
   const std::lock_guard lock(mutex);
   if (stopping) throw Error(ErrorCode::kUnavailable, "the server is going away");
+  left.erase(client);
   touch_locked(client);
   co_return Response::json(200, plan_text_locked(client));
 }
@@ -214,6 +217,7 @@ net::Task<Response> AggregationServer::Impl::leave_by_request(Request& request) 
     if (it != members.end()) {
       machine.leave(client, it->second.connection, true, SteadyClock::now());
       members.erase(it);
+      left[client] = SteadyClock::now() + options.lease;
       collect_chosen_locked();
       clients_gauge.set(static_cast<double>(machine.connected().size()));
       log::info("a client has left", {{"client", client}, {"clients", machine.connected().size()}});

@@ -205,13 +205,15 @@ struct AggregationServer::Impl {
   bool started = false;
 
   std::map<std::string, Member> members;
+  /// Until when a client that said goodbye counts as gone whatever else of it arrives: only a new join brings it back.
+  std::map<std::string, SteadyClock::time_point> left;
   std::map<std::string, std::shared_ptr<Upload>> uploads;
   std::map<std::string, std::string> rejections;  ///< of the open round: why, for clients whose connection broke
   std::uint64_t plan_version = 1;
   std::vector<std::pair<std::string, std::weak_ptr<net::asio::steady_timer>>> plan_waiters;
   std::shared_ptr<StagingBudget> budget;
   std::filesystem::path staging_folder;
-  std::int64_t epoch = 1;
+  std::int64_t epoch = 1;  ///< which run of the server this is: no two runs of a job have the same
   std::unique_ptr<Journal> journal;
   Layout layout;
 

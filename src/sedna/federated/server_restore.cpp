@@ -34,6 +34,8 @@ void AggregationServer::Impl::restore() {
     }
   };
   if (options.state_folder.empty()) {
+    // Nothing tells it which run this is but the time.
+    epoch = std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock::now().time_since_epoch()).count();
     staging_folder = std::filesystem::temp_directory_path();
     open_round_locked();
     open->sum = std::make_unique<RoundSum>(rules, nullptr);
