@@ -9,123 +9,17 @@ with the rights of deploy/rbac/sedna-gm.yaml.
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import os
-import signal
 import ssl
 import subprocess
-import threading
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("SEDNA_BIN", ROOT / "build" / "bin"))
+from programs import ROOT, Api, Daemon
+
 TOKEN = "lc-token-of-the-conformance-suite"
-
-
-def eventually(what: str, check: Callable[[], Any], seconds: float = 20) -> Any:
-    """What ``check`` returns once that is true; the processes are not ours, so looking again is all there is."""
-    end = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not so after {seconds} s: {what}"
-        time.sleep(0.02)
-
-
-class Daemon:
-    """A program that prints READY; ``log`` is what it has said on stderr."""
-
-    def __init__(self, program: str, *args: str, env: Optional[dict[str, str]] = None, seconds: float = 60) -> None:
-        self.log: list[str] = []
-        self.process = subprocess.Popen([str(BIN / program), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, env={**os.environ, **(env or {})})
-        threading.Thread(target=self._drain, daemon=True).start()
-        impatience = threading.Timer(seconds, self.process.kill)
-        impatience.start()
-        assert self.process.stdout is not None
-        self.ready = self.process.stdout.readline().split()
-        impatience.cancel()
-        assert self.ready[:1] == ["READY"], f"{program}: " + "".join(self.log)
-
-    def _drain(self) -> None:
-        assert self.process.stderr is not None
-        self.log.extend(self.process.stderr)
-
-    def running(self) -> bool:
-        return self.process.poll() is None
-
-    def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-
-class Api:
-    """The administrator's connection; opened anew after it broke."""
-
-    def __init__(self, host: str, context: ssl.SSLContext, token: str = "") -> None:
-        self.host, self.context = host, context
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.connection: Optional[http.client.HTTPSConnection] = None
-
-    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> tuple[int, Any]:
-        """Status and document of one exchange; ``body`` is a document, or text as it is."""
-        if self.connection is None:
-            self.connection = http.client.HTTPSConnection(self.host, timeout=20, context=self.context)
-        try:
-            text = body if isinstance(body, str) or body is None else json.dumps(body)
-            self.connection.request(method, path, text, {**self.headers, "Content-Type": content_type})
-            answer = self.connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        except (OSError, http.client.HTTPException):
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-        self.connection = None
-
-    def get(self, path: str) -> Any:
-        """The object, or None where there is none."""
-        status, body = self.ask("GET", path)
-        assert status in (200, 404), body
-        return body if status == 200 else None
-
-    def items(self, path: str) -> list[Any]:
-        status, body = self.ask("GET", path)
-        assert status == 200, body
-        return list(body["items"])
-
-    def create(self, path: str, body: Any, content_type: str = "application/json") -> Any:
-        status, answer = self.ask("POST", path, body, content_type)
-        assert status == 201, answer
-        return answer
-
-    def patch(self, path: str, body: Any) -> Any:
-        status, answer = self.ask("PATCH", path, body, "application/merge-patch+json")
-        assert status == 200, answer
-        return answer
-
-    def delete(self, path: str) -> Any:
-        status, answer = self.ask("DELETE", path)
-        assert status in (200, 202), answer
-        return answer
 
 
 class Home:
@@ -158,9 +52,7 @@ class EmbeddedHome(Home):
         self.collects_garbage = loops
         self.flags = ["--state", str(state), *([] if loops else ["--no-loops"])]
         self.server = Daemon("sedna-apiserver", *self.flags)
-        token = json.loads((state / "kubeconfig").read_text())["users"][0]["user"]["token"]
-        context = ssl.create_default_context(cafile=str(state / "ca.pem"))
-        self.api = Api(self.server.ready[1].removeprefix("https://"), context, token)
+        self.api = Api.of_embedded(state, self.server.ready[1])
         self.gm_flags = ["--kubeconfig", str(state / "kubeconfigs/gm")]
 
     def start_server(self) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from controller_homes import BIN, ROOT, Controllers, EmbeddedHome, Home, KubeHome, eventually
+from controller_homes import Controllers, EmbeddedHome, Home, KubeHome
+from programs import BIN, ROOT, eventually
 
 KUBE = os.environ.get("SEDNA_CONFORMANCE_KUBE", "")
 RECORDED = Path(__file__).with_name("children.json")

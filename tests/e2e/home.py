@@ -7,25 +7,10 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("SEDNA_TEST_BIN", ROOT / "build" / "bin"))  # of a build tree that is being worked in
-SEDNA = BIN / "sedna"
-WORKER = BIN / "sedna-worker"
-
-
-def eventually(what: str, check: Callable[[], object], seconds: float = 60) -> object:
-    """What ``check`` returns once that is true. The home's processes are not ours: looking again is all there is."""
-    end = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not so after {seconds} s: {what}"
-        time.sleep(0.05)
+from programs import SEDNA
 
 
 class Home:

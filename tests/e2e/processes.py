@@ -10,10 +10,8 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-WORKER = ROOT / "build" / "bin" / "sedna-worker"
+from programs import WORKER
 
 
 @dataclass

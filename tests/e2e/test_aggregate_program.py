@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import ROOT, WORKER, sedna_worker
+from processes import sedna_worker
+from programs import ROOT, WORKER
 
 CLIENT = """
 import os, time

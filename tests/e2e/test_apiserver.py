@@ -12,50 +12,27 @@ import shutil
 import signal
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import BIN, Daemon
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("SEDNA_BIN", ROOT / "build" / "bin")) / "sedna-apiserver"
+PROGRAM = BIN / "sedna-apiserver"
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="sedna-apiserver is not built")
 
 
-class Server:
-    """A running server on a state folder; ``kill`` is kill -9."""
+class Server(Daemon):
+    """A running server on a state folder."""
 
-    def __init__(self, state: Path, *flags: str, wrap: tuple[str, ...] = ()) -> None:
+    def __init__(self, state: Path, *flags: str) -> None:
         self.state = state
-        self.process = subprocess.Popen([*wrap, str(PROGRAM), "--state", str(state), *flags],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line.startswith("READY "):
-            self.process.wait(10)
-            assert self.process.stderr is not None
-            raise RuntimeError(self.process.stderr.read())
-        self.url = line.split()[1]
-        # Its log must not fill the pipe.
-        threading.Thread(target=self._drain, daemon=True).start()
-
-    def _drain(self) -> None:
-        assert self.process.stderr is not None
-        for _ in self.process.stderr:
-            pass
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        super().__init__("sedna-apiserver", "--state", str(state), *flags)
+        self.url = self.ready[1]
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
@@ -82,12 +59,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(state: Path, *flags: str, wrap: tuple[str, ...] = ()) -> Iterator[Server]:
-    server = Server(state, *flags, wrap=wrap)
+def running(state: Path, *flags: str) -> Iterator[Server]:
+    server = Server(state, *flags)
     try:
         yield server
     finally:
-        if server.process.poll() is None:
+        if server.running():
             server.stop()
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from home import ROOT, SEDNA, Home, linear_model
+from home import Home, linear_model
+from programs import ROOT, SEDNA
 
 
 # HOME-1.7

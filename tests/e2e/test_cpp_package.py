@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ROOT, sedna_worker
+from processes import sedna_worker
+from programs import ROOT
 
 pytestmark = pytest.mark.slow
 

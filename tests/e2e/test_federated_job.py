@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from home import BIN, ROOT, Home, eventually, home
+from home import Home, home
+from programs import BIN, ROOT, eventually
 
 HERE = Path(__file__).resolve().parent / "federated_job"
 EXAMPLE = ROOT / "examples" / "federated_digits"

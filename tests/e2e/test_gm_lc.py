@@ -2,109 +2,23 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import signal
-import ssl
 import subprocess
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import BIN, Api, Daemon, eventually
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("SEDNA_BIN", ROOT / "build" / "bin"))
 SEDNA = "/apis/sedna.io/v1alpha1/namespaces/default/"
 APPS = "/apis/apps/v1/namespaces/default/"
 CORE = "/api/v1/namespaces/default/"
 
 pytestmark = pytest.mark.skipif(not (BIN / "sedna-gm").exists(), reason="sedna-gm is not built")
-
-
-def eventually(what: str, check: Callable[[], Any], seconds: float = 20) -> Any:
-    """What ``check`` returns once that is true; the processes are not ours, so looking again is all there is."""
-    end = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not so after {seconds} s: {what}"
-        time.sleep(0.02)
-
-
-class Daemon:
-    """A program that prints READY."""
-
-    def __init__(self, program: str, *args: str, env: dict[str, str] | None = None) -> None:
-        self.lines: list[str] = []
-        self.process = subprocess.Popen([str(BIN / program), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, env={**os.environ, **(env or {})})
-        assert self.process.stdout is not None
-        threading.Thread(target=self._drain, daemon=True).start()
-        self.ready = self.process.stdout.readline().split()
-        assert self.ready[:1] == ["READY"], "\n".join(self.lines)
-
-    def _drain(self) -> None:
-        assert self.process.stderr is not None
-        self.lines.extend(self.process.stderr)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-    def rss_mb(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-
-
-class Api:
-    """The API server's HTTP face with the administrator's token."""
-
-    def __init__(self, state: Path, url: str) -> None:
-        self.context = ssl.create_default_context(cafile=str(state / "ca.pem"))
-        self.host = url.removeprefix("https://")
-        config = json.loads((state / "kubeconfig").read_text())
-        self.token = config["users"][0]["user"]["token"]
-        self.connection: http.client.HTTPSConnection | None = None
-
-    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> tuple[int, Any]:
-        if self.connection is None:
-            self.connection = http.client.HTTPSConnection(self.host, timeout=20, context=self.context)
-        try:
-            self.connection.request(method, path, json.dumps(body) if body is not None else None,
-                                    {"Authorization": f"Bearer {self.token}", "Content-Type": content_type})
-            answer = self.connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        except (OSError, http.client.HTTPException):
-            self.connection.close()
-            self.connection = None
-            raise
-
-    def get(self, path: str) -> Any:
-        status, body = self.ask("GET", path)
-        return body if status == 200 else None
-
-    def items(self, path: str) -> list[Any]:
-        return self.get(path)["items"]
-
-    def create(self, path: str, body: Any) -> Any:
-        status, answer = self.ask("POST", path, body)
-        assert status == 201, answer
-        return answer
-
-    def patch(self, path: str, body: Any) -> Any:
-        status, answer = self.ask("PATCH", path, body, "application/merge-patch+json")
-        assert status == 200, answer
-        return answer
 
 
 def model(name: str) -> dict[str, Any]:
@@ -133,7 +47,7 @@ class Plane:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.server = Daemon("sedna-apiserver", "--state", str(state / "api"), "--nodes", "edge0")
-        self.api = Api(state / "api", self.server.ready[1])
+        self.api = Api.of_embedded(state / "api", self.server.ready[1])
         self.link_port = 0
         self.gm: Daemon | None = None
         self.lc: Daemon | None = None

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from processes import ROOT, WORKER
+from programs import ROOT, WORKER
 
 GUIDE = (ROOT / "docs" / "joint-inference.md").read_text(encoding="utf-8")
 FEDERATED = (ROOT / "docs" / "federated-learning.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from home import SEDNA, Home, eventually, home, linear_model
+from home import Home, home, linear_model
+from programs import SEDNA, eventually
 
 
 @pytest.fixture(scope="module")

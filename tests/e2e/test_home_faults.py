@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from home import Home, eventually, home, linear_model
+from home import Home, home, linear_model
+from programs import eventually
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from home import SEDNA, Home, eventually, home
+from home import Home, home
 from images import RUNS, docker_archive, oci_archive, says_layers, tar
+from programs import SEDNA, eventually
 from test_pods import ECHO, apply, phase, pod, ready, service, status
 
 

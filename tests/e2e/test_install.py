@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from processes import ROOT
+from programs import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import WORKER, Worker, sedna_worker
+from processes import Worker, sedna_worker
+from programs import WORKER
 
 SURE = [9.0, 0.0, 0.0]  # the edge model is certain: class 0
 UNSURE = [0.3, 0.0, 0.2]  # it is not: the cloud is asked

@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from home import SEDNA, Home, eventually, home, linear_model
+from home import Home, home, linear_model
+from programs import SEDNA, eventually
 
 DEADLINE = 1.0  # of an offload, in seconds
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import WORKER, Worker, sedna_worker
+from processes import Worker, sedna_worker
+from programs import WORKER
 
 onnx = pytest.importorskip("onnx")
 triton = pytest.importorskip("tritonclient.http")

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from home import SEDNA, Home, eventually, home, linear_model
+from home import Home, home, linear_model
 from images import RUNS, docker_archive, says_layers
+from programs import SEDNA, eventually
 from test_image import named
 from test_pods import apply, phase, pod, status
 

@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from home import SEDNA, Home, eventually, home
+from home import Home, home
+from programs import SEDNA, eventually
 
 ECHO = """
 import http.server, socket

@@ -13,7 +13,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from home import SEDNA, Home
+from home import Home
+from programs import SEDNA
 
 
 def install(tmp_path: Path, state: Path, *args: str) -> tuple[Path, str]:

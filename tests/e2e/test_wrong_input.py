@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import WORKER, Worker, sedna_worker
+from processes import Worker, sedna_worker
+from programs import WORKER
 from test_joint_faults import classifier
 
 TOKEN = "a-token-of-more-than-sixteen-characters"
