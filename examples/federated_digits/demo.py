@@ -27,12 +27,13 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORKER = ROOT / "build" / "bin" / "sedna-worker"
-sys.path[:0] = [str(HERE), str(ROOT / "python")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT / "python")]
 
 import data  # noqa: E402
-from home_job import Home, federate_by_apply  # noqa: E402
+from digits_home import Home, say  # noqa: E402
+from home_job import NODES, federate_by_apply  # noqa: E402
 from model import Network  # noqa: E402
-from progress import ROUND, STALL_SECONDS, Progress, Run, say  # noqa: E402
+from progress import ROUND, STALL_SECONDS, Progress, Run  # noqa: E402
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -180,7 +181,9 @@ def main() -> int:
         say(f"\nThis machine cannot run a home as it is ({missing}): the workers run as bare processes.")
         args.plain_workers = True
     runs = []
-    with contextlib.nullcontext() if args.plain_workers else Home.of(args.out / "home", args.keep) as home:
+    nodes = {"cloud0": "cloud", **dict.fromkeys(NODES, "edge")}
+    running = Home.of(args.out / "home", HERE / "images.yaml", nodes, args.keep)
+    with contextlib.nullcontext() if args.plain_workers else running as home:
         for algorithm in args.algorithms:
             say(f"{algorithm}: {args.clients} training workers, one aggregator ({args.aggregator}), {args.rounds} rounds of "
                 f"{args.epochs} epochs")

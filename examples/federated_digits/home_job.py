@@ -2,73 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from progress import ROUND, STALL_SECONDS, Progress, Run, say
+from digits_home import FOLDER, Home, say
+from progress import ROUND, STALL_SECONDS, Progress, Run
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-SEDNA = ROOT / "build" / "bin" / "sedna"
 NODES = ("edge0", "edge1")
-FOLDER = "/var/lib/sedna/digits"  # on each node; in the workers below /home/data
 LOOK_SECONDS = 1.0
-
-
-class Home:
-    """A home of a cloud node and two edge nodes in ``state``, with the images of this example."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-
-    def sedna(self, *args: str, text: str | None = None) -> str:
-        """Runs ``sedna ARGS`` on this home; its output. What it says on standard error is shown when it fails."""
-        done = subprocess.run([str(SEDNA), "--state", str(self.state), *args], input=text, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"sedna {' '.join(args)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-    @staticmethod
-    def missing() -> str:
-        """What this machine lacks for nodes of their own; "" when nothing."""
-        done = subprocess.run([str(SEDNA), "doctor", "-o", "json"], capture_output=True, text=True)
-        needed = ("programs", "user namespaces", "bubblewrap")
-        return ", ".join(f"{f['what']}: {f['detail']}" for f in json.loads(done.stdout)["findings"]
-                         if f["what"] in needed and f["state"] != "ok")
-
-    @classmethod
-    @contextlib.contextmanager
-    def of(cls, state: Path, keep: bool) -> Iterator[Home]:
-        """Up for as long as the demo runs, or longer."""
-        home = cls(state)
-        say("\nsedna up: API server, GlobalManager, a cloud node and two edge nodes …")
-        start = time.monotonic()
-        nodes = ",".join(["cloud0:cloud", *(f"{n}:edge" for n in NODES)])
-        home.sedna("up", "--detach", "--nodes", nodes, "--images", str(HERE / "images.yaml"))
-        say(f"   ready after {time.monotonic() - start:.1f} s")
-        try:
-            yield home
-        finally:
-            if keep:
-                say(f"\nleft running: build/bin/sedna --state {state} top     (… down stops it)")
-            else:
-                home.sedna("down")
-
-    def folder(self, node: str) -> Path:
-        """What the containers of ``node`` see as FOLDER."""
-        path = self.state / "nodes" / node / "var-lib-sedna" / "digits"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def log(self, pod: str) -> list[str]:
-        done = subprocess.run([str(SEDNA), "--state", str(self.state), "logs", pod], capture_output=True, text=True)
-        return done.stdout.splitlines()  # a Pod that has not begun has none
 
 
 def manifest(name: str, algorithm: str, clients: int, rounds: int, epochs: int, seed: int, aggregator: str,

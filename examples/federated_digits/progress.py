@@ -7,6 +7,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from digits_home import say
+
 ROUND = re.compile(r"^ROUND (\d+) updates=(\d+) clients=(\d+) samples=\S+ seconds=(\S+) bytes_received=(\d+) bytes_sent=(\d+)")
 STALL_SECONDS = 120.0
 
@@ -19,10 +21,6 @@ class Run:
     accuracy: list[float] = field(default_factory=list)
     bytes: int = 0
     seconds: float = 0.0
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
 
 
 class Progress:

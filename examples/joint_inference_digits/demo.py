@@ -9,10 +9,8 @@ processes and nothing around them.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +18,11 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(ROOT / "python")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT / "python")]
 
 import models  # noqa: E402
-from service import Home, service_workers  # noqa: E402
+from digits_home import Home, say  # noqa: E402
+from service import service_workers  # noqa: E402
 from workers import NativeWorkers, Pass, PythonWorkers, Workers  # noqa: E402
 
 SEED = 7
@@ -69,10 +68,6 @@ class Outcome:
             "workers": self.workers.name,
         }
         return "RESULT joint_inference " + " ".join(f"{k}={v}" for k, v in figures.items())
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
 
 
 def run(workers: Workers, digits: np.ndarray) -> Outcome:
@@ -139,23 +134,6 @@ def picture(outcomes: list[Outcome], path: Path) -> None:
     plt.close(figure)
 
 
-@contextlib.contextmanager
-def home(state: Path, keep: bool) -> Iterator[Home]:
-    """A home of two nodes for as long as the demo runs, or longer."""
-    running = Home(state)
-    say("\nsedna up: API server, GlobalManager, a cloud node and an edge node …")
-    start = time.monotonic()
-    running.up()
-    say(f"   ready after {time.monotonic() - start:.1f} s")
-    try:
-        yield running
-    finally:
-        if keep:
-            say(f"\nleft running: build/bin/sedna --state {state} status     (… down stops it)")
-        else:
-            running.down()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo" / "joint_inference", help="where everything lands")
@@ -177,7 +155,8 @@ def main() -> int:
         say(f"\nThis machine cannot run a home as it is ({missing}): the workers run as two bare processes.")
         args.plain_workers = True
     if not args.plain_workers:
-        with home(args.out / "home", args.keep) as running:
+        nodes = {"cloud0": "cloud", "edge0": "edge"}
+        with Home.of(args.out / "home", HERE / "images.yaml", nodes, args.keep) as running:
             outcomes = []
             for kind in kinds:
                 workers = service_workers(running, kind, args.out)

@@ -7,7 +7,6 @@ images and writes what was answered into a folder of its node. A pass with anoth
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import subprocess
@@ -15,57 +14,26 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers import HERE, ROOT, NativeWorkers, Pass, PythonWorkers, Workers, cpu_seconds
+from digits_home import SEDNA, Home
+from workers import HERE, NativeWorkers, Pass, PythonWorkers, Workers, cpu_seconds
 
-SEDNA = ROOT / "build" / "bin" / "sedna"
 RESULT_SECONDS = 120
 
 
-class Home:
-    """A home in ``state``, with the images of this example."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-
-    def sedna(self, *args: str, text: str | None = None) -> str:
-        """Runs ``sedna ARGS`` on this home; its output. What it says on standard error is shown when it fails."""
-        done = subprocess.run([str(SEDNA), "--state", str(self.state), *args], input=text, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"sedna {' '.join(args)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-    @staticmethod
-    def missing() -> str:
-        """What this machine lacks for nodes of their own; "" when nothing."""
-        done = subprocess.run([str(SEDNA), "doctor", "-o", "json"], capture_output=True, text=True)
-        needed = ("programs", "user namespaces", "bubblewrap")
-        return ", ".join(f"{f['what']}: {f['detail']}" for f in json.loads(done.stdout)["findings"]
-                         if f["what"] in needed and f["state"] != "ok")
-
-    def up(self) -> None:
-        self.sedna("up", "--detach", "--images", str(HERE / "images.yaml"))
-
-    def down(self) -> None:
-        self.sedna("down")
-
-    def folder(self, node: str) -> Path:
-        """What the containers of ``node`` see as /var/lib/sedna/digits."""
-        return self.state / "nodes" / node / "var-lib-sedna" / "digits"
-
-    @contextlib.contextmanager
-    def forwarded(self, what: str, port: int) -> Iterator[int]:
-        """A port of this machine that leads to one of a worker."""
-        with subprocess.Popen([str(SEDNA), "--state", str(self.state), "port-forward", what, f":{port}"],
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            try:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    if match := re.search(r"^READY 127\.0\.0\.1:(\d+)", line):
-                        yield int(match[1])
-                        return
-                raise RuntimeError(f"sedna port-forward {what} {port} ended with {process.wait()}")
-            finally:
-                process.terminate()
+@contextlib.contextmanager
+def forwarded(home: Home, what: str, port: int) -> Iterator[int]:
+    """A port of this machine that leads to one of a worker."""
+    with subprocess.Popen([str(SEDNA), "--state", str(home.state), "port-forward", what, f":{port}"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if match := re.search(r"^READY 127\.0\.0\.1:(\d+)", line):
+                    yield int(match[1])
+                    return
+            raise RuntimeError(f"sedna port-forward {what} {port} ended with {process.wait()}")
+        finally:
+            process.terminate()
 
 
 class ServiceWorkers(Workers):
@@ -100,7 +68,7 @@ class ServiceWorkers(Workers):
         say("   sedna apply: the filter sends everything …")
         self._run("first", "CloudOnly")  # the cloud worker may not be there yet: the edge then answers alone
         self._run("warm-up", "CloudOnly")  # connections, caches and lazy imports are warm for both passes that count
-        with self.home.forwarded(f"svc/{self.service}-cloud", 5000) as port:
+        with forwarded(self.home, f"svc/{self.service}-cloud", 5000) as port:
             everything = self._measured(port, "cloud_only", "CloudOnly")
             say("   … and now, with a changed YAML, only the hard ones")
             joint = self._measured(port, "joint", "MSP")
