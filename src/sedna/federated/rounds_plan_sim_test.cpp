@@ -2,23 +2,19 @@
 // rounds and rounds for chosen clients, under loss of questions and answers, delay, duplication, reordering, deaths of
 // clients and of the server between any two steps.
 #include <map>
-#include <random>
 #include <set>
 
 #include <gtest/gtest.h>
 
-#include "sedna/federated/rounds.hpp"
+#include "sedna/federated/test_simulation.hpp"
 
 namespace sedna::federated {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using Outcome = RoundMachine::Outcome;
-using Phase = RoundMachine::Phase;
 using Standing = RoundMachine::Standing;
-using Time = RoundMachine::Time;
 using Key = std::pair<std::size_t, std::int64_t>;  ///< a client, and the round that it trained for
 
 struct Event {
@@ -42,62 +38,28 @@ struct PlanClient {
   bool slow = false;
 };
 
-class PlanSimulation {
+class PlanSimulation : public test::Simulation<Event> {
  public:
   PlanSimulation(std::uint64_t seed, RoundOptions options, std::size_t clients)
-      : random_(seed), options_(std::move(options)), clients_(clients) {
-    loss_ = 0.3 * uniform();
-    duplicates_ = 0.3 * uniform();
+      : Simulation(seed, std::move(options)),
+        clients_(clients),
+        machine_(std::make_unique<RoundMachine>(options_, now_)) {
     deaths_ = seed % 3 == 0 ? 0.03 : 0;
     crashes_ = seed % 2 == 0 ? 0.03 : 0;
-    keeps_updates_ = seed % 4 == 0;
-    machine_ = std::make_unique<RoundMachine>(options_, now_);
     for (std::size_t i = 0; i < clients; ++i) {
       clients_[i].slow = uniform() < 0.2;
       post({Event::Kind::kPoll, i}, 3);
     }
   }
 
-  void run() {
-    int steps = 0;
-    while (machine_->phase() != Phase::kDone && machine_->phase() != Phase::kFailed) {
-      ASSERT_LT(++steps, 200000) << "no end in sight";
-      const auto wake = machine_->next_wakeup();
-      ASSERT_TRUE(wake) << "waits without end";
-      if (!queue_.empty() && queue_.begin()->first <= *wake) {
-        now_ = queue_.begin()->first;
-        const Event event = queue_.begin()->second;
-        queue_.erase(queue_.begin());
-        handle(event);
-      } else {
-        now_ = std::max(now_, *wake);
-        machine_->tick(now_);
-      }
-      collect();
-      if (testing::Test::HasFailure()) return;
-    }
-    if (machine_->phase() == Phase::kFailed) {
-      EXPECT_FALSE(machine_->failure().empty());
-    }
-    if (machine_->phase() == Phase::kDone) {
-      EXPECT_EQ(closed_, options_.exit_round);
-    }
-  }
-
-  bool done() const { return machine_->phase() == Phase::kDone; }
-  int crashes() const { return crashed_; }
   int stale() const { return stale_; }
   int turned_away() const { return turned_away_; }
 
  private:
-  static std::string name(std::size_t i) { return "c" + std::to_string(i); }
-  double uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
-  void post(const Event& event, double max_seconds) {
-    queue_.emplace(now_ + milliseconds(1 + static_cast<int>(uniform() * 1000 * max_seconds)), event);
-  }
+  RoundMachine& machine() override { return *machine_; }
 
-  /// What the server does after each step: writes down who is chosen and what is closed.
-  void collect() {
+  /// Writes down who is chosen and what is closed.
+  void collect() override {
     while (auto closed = machine_->take_closed()) {
       if (uniform() < crashes_) {
         crash();  // closed, and not published: its records close it again
@@ -111,13 +73,13 @@ class PlanSimulation {
       EXPECT_GE(closed->clients.size(), options_.min_updates);
       EXPECT_EQ(std::set<std::string>(closed->clients.begin(), closed->clients.end()).size(), closed->clients.size());
       for (std::size_t k = 0; k < closed->clients.size(); ++k) {
-        const auto i = static_cast<std::size_t>(std::stoul(closed->clients[k].substr(1)));
+        const std::size_t i = index(closed->clients[k]);
         EXPECT_LE(closed->staleness[k], options_.max_staleness.value_or(0));
         stale_ += closed->staleness[k] > 0 ? 1 : 0;
         const Key key{i, closed->round - closed->staleness[k]};
         EXPECT_TRUE(published_.insert(key).second) << name(i) << "'s update for " << key.second << " counts twice";
         if (machine_->chooses()) {
-          EXPECT_TRUE(everChosen(closed->round, closed->clients[k])) << "was not chosen";
+          EXPECT_TRUE(all_chosen_[closed->round].contains(closed->clients[k])) << "was not chosen";
         }
       }
       known_ = closed->known;
@@ -134,8 +96,6 @@ class PlanSimulation {
       all_chosen_[chosen->round].insert(chosen->clients.begin(), chosen->clients.end());
     }
   }
-  bool everChosen(std::int64_t round, const std::string& client) { return all_chosen_[round].contains(client); }
-  static std::size_t index(const std::string& client) { return static_cast<std::size_t>(std::stoul(client.substr(1))); }
 
   void crash() {
     ++crashed_;
@@ -155,7 +115,7 @@ class PlanSimulation {
     for (PlanClient& c : clients_) c.connection = 0;
   }
 
-  void handle(const Event& event) {
+  void deliver(const Event& event) override {
     PlanClient& c = clients_[event.client];
     if (event.kind == Event::Kind::kLease) {
       if (c.connection != 0) machine_->leave(name(event.client), c.connection, false, now_);
@@ -168,7 +128,7 @@ class PlanSimulation {
     if (c.dead) return;
     if (uniform() < deaths_ / 20) {
       c.dead = true;
-      queue_.emplace(now_ + seconds(60), Event{Event::Kind::kLease, event.client});
+      post_after(seconds(60), {Event::Kind::kLease, event.client});
       return;
     }
     switch (event.kind) {
@@ -286,17 +246,9 @@ class PlanSimulation {
     }
   }
 
-  std::mt19937_64 random_;
-  RoundOptions options_;
   std::vector<PlanClient> clients_;
-  Time now_ = Time() + std::chrono::hours(1);
   std::unique_ptr<RoundMachine> machine_;
-  double loss_ = 0, duplicates_ = 0, deaths_ = 0, crashes_ = 0;
-  bool keeps_updates_ = false;
-  int crashed_ = 0, stale_ = 0, turned_away_ = 0;
-  std::multimap<Time, Event> queue_;
-  std::uint64_t connections_ = 0;
-  std::int64_t closed_ = 0;
+  int stale_ = 0, turned_away_ = 0;
   std::map<std::string, ClientHistory> known_;
   std::vector<Offer> log_;
   std::map<Key, std::int64_t> into_;

@@ -3,24 +3,20 @@
 // round it trained for, so a sum shows who is in it, and how often.
 #include <cmath>
 #include <limits>
-#include <map>
-#include <random>
 #include <set>
 
 #include <gtest/gtest.h>
 
 #include "sedna/federated/test_job.hpp"
+#include "sedna/federated/test_simulation.hpp"
 #include "sedna/federated/test_updates.hpp"
 
 namespace sedna::federated {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::minutes;
-using std::chrono::seconds;
 using Outcome = RoundMachine::Outcome;
 using Phase = RoundMachine::Phase;
-using Time = RoundMachine::Time;
 
 struct Message {
   enum class Kind : std::uint8_t { kJoin, kUpdate, kLeave, kTrained } kind = Kind::kJoin;
@@ -37,87 +33,56 @@ struct SimClient {
   bool gone = false;
 };
 
-class Simulation {
+class SumSimulation : public test::Simulation<Message> {
  public:
-  Simulation(std::uint64_t seed, std::size_t clients, std::size_t quorum, std::int64_t rounds)
-      : random_(seed),
-        quorum_(quorum),
-        rounds_(rounds),
+  SumSimulation(std::uint64_t seed, std::size_t clients, std::size_t quorum, std::int64_t rounds)
+      : Simulation(seed, options(quorum, rounds)),
         clients_(clients),
-        job_(std::make_unique<test::SummedRounds>(options(), now_)) {
-    loss_ = 0.3 * uniform();
-    duplicates_ = 0.3 * uniform();
+        job_(std::make_unique<test::SummedRounds>(options_, now_)) {
     breaks_ = 0.2 * uniform();
     poison_ = 0.1 * uniform();
     deaths_ = seed % 3 == 0 ? 0.05 : 0;
     crashes_ = seed % 2 == 0 ? 0.05 : 0;
-    keeps_updates_ = seed % 4 == 0;
     for (std::size_t i = 0; i < clients; ++i) send({Message::Kind::kJoin, i, 0, 0, false}, 1);
   }
 
-  void run() {
-    int steps = 0;
-    while (machine().phase() != Phase::kDone && machine().phase() != Phase::kFailed) {
-      ASSERT_LT(++steps, 200000) << "no end in sight";
-      const auto wake = machine().next_wakeup();
-      ASSERT_TRUE(wake) << "waits without end";
-      if (!queue_.empty() && queue_.begin()->first <= *wake) {
-        const auto it = queue_.begin();
-        now_ = it->first;
-        const Message message = it->second;
-        queue_.erase(it);
-        deliver(message);
-      } else {
-        now_ = *wake;
-        machine().tick(now_);
-      }
-      while (auto closed = job_->take_closed()) {
-        if (uniform() < crashes_) {
-          crash();  // closed, and not published yet: its records close it again
-          continue;
-        }
-        check(*closed);
-        log_.clear();
-        if (uniform() < crashes_) crash();
-      }
-      if (testing::Test::HasFailure()) return;
-    }
-    if (machine().phase() == Phase::kDone) {
-      EXPECT_EQ(last_round_, rounds_);
-    } else {
-      EXPECT_FALSE(machine().failure().empty());
-    }
-  }
-
-  bool done() const { return machine().phase() == Phase::kDone; }
-  int crashes() const { return crashed_; }
-
  private:
-  RoundOptions options() const {
+  static RoundOptions options(std::size_t quorum, std::int64_t rounds) {
     RoundOptions o;
-    o.participants = quorum_;
-    o.exit_round = rounds_;
+    o.participants = quorum;
+    o.exit_round = rounds;
     o.round_deadline = minutes(5);
     o.idle_limit = minutes(60);
     return o;
   }
-  RoundMachine& machine() { return job_->machine; }
-  const RoundMachine& machine() const { return job_->machine; }
+  RoundMachine& machine() override { return job_->machine; }
+
+  void collect() override {
+    while (auto closed = job_->take_closed()) {
+      if (uniform() < crashes_) {
+        crash();  // closed, and not published yet: its records close it again
+        continue;
+      }
+      check(*closed);
+      log_.clear();
+      if (uniform() < crashes_) crash();
+    }
+  }
 
   /// The server dies and begins again from its records: what was published, and the open round's commits (of which the
   /// updates are kept, or else count for nothing until they are sent again). All connections are gone.
   void crash() {
     ++crashed_;
     if (!keeps_updates_) {
-      for (const auto& [client, update] : log_) committed_.erase({client, last_round_ + 1});
+      for (const auto& [client, update] : log_) committed_.erase({client, closed_ + 1});
       log_.clear();
     }
-    job_ = std::make_unique<test::SummedRounds>(options(), now_);
+    job_ = std::make_unique<test::SummedRounds>(options_, now_);
     RoundMachine::Restored from;
-    from.closed_rounds = last_round_;
-    from.ended = last_round_ >= rounds_;
+    from.closed_rounds = closed_;
+    from.ended = closed_ >= options_.exit_round;
     for (const auto& [client, update] : log_) {
-      from.committed.push_back({update.client, update.weight, {}, last_round_ + 1});
+      from.committed.push_back({update.client, update.weight, {}, closed_ + 1});
       job_->sum->accumulate(update);
     }
     if (!log_.empty()) job_->manifest = Manifest::of(log_.front().second.weights);
@@ -128,9 +93,7 @@ class Simulation {
     }
   }
 
-  double uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
-
-  /// Arrives after a random delay (so messages overtake each other), not at all, or twice.
+  /// Arrives, or not at all, or twice.
   void send(const Message& message, int max_seconds) {
     if (message.kind == Message::Kind::kUpdate && uniform() < loss_) {
       // Nobody hears of it; the client's connection turns out to be broken, and it comes back.
@@ -141,14 +104,8 @@ class Simulation {
     post(message, max_seconds);
     if (message.kind == Message::Kind::kUpdate && uniform() < duplicates_) post(message, 10 * max_seconds);
   }
-  void post(const Message& message, int max_seconds) {
-    const auto delay = milliseconds(1 + static_cast<int>(uniform() * 1000 * max_seconds));
-    queue_.emplace(now_ + delay, message);
-  }
 
-  static std::string name(std::size_t client) { return "c" + std::to_string(client); }
-
-  void deliver(const Message& m) {
+  void deliver(const Message& m) override {
     SimClient& c = clients_[m.client];
     if (c.dead || c.gone) {
       if (m.kind == Message::Kind::kUpdate) submit(m);  // it was under way
@@ -160,8 +117,8 @@ class Simulation {
         const bool again = c.model > 0 || c.connection > clients_.size();
         const auto joined =
             machine().join(name(m.client), c.connection, again ? std::optional(c.model) : std::nullopt, now_);
-        if (joined.behind) c.model = last_round_;
-        if (c.model >= rounds_) {
+        if (joined.behind) c.model = closed_;
+        if (c.model >= options_.exit_round) {
           goodbye(m.client);
         } else {
           post({Message::Kind::kTrained, m.client, c.connection, c.model + 1, false}, 20);
@@ -212,15 +169,15 @@ class Simulation {
     SimClient& c = clients_[m.client];
     if ((verdict.outcome == Outcome::kLate || verdict.outcome == Outcome::kFinished) && !c.dead && !c.gone &&
         m.connection == c.connection) {
-      got_model(m.client, last_round_);
+      got_model(m.client, closed_);
     }
   }
 
   void check(test::SummedRounds::Closed& closed) {
-    EXPECT_EQ(closed.round, last_round_ + 1) << "rounds are monotonic";
-    last_round_ = closed.round;
-    EXPECT_EQ(closed.last, closed.round == rounds_);
-    EXPECT_TRUE(closed.by_deadline ? !closed.clients.empty() : closed.clients.size() == quorum_);
+    EXPECT_EQ(closed.round, closed_ + 1) << "rounds are monotonic";
+    closed_ = closed.round;
+    EXPECT_EQ(closed.last, closed.round == options_.exit_round);
+    EXPECT_TRUE(closed.by_deadline ? !closed.clients.empty() : closed.clients.size() == options_.participants);
     const auto model = closed.sum->report();
     const auto sums = test::doubles(model.weights.front());
     std::set<std::string> in;
@@ -232,7 +189,7 @@ class Simulation {
     }
     EXPECT_EQ(in, std::set<std::string>(closed.clients.begin(), closed.clients.end()));
     for (const std::string& client : machine().connected()) {
-      const auto i = static_cast<std::size_t>(std::stoul(client.substr(1)));
+      const std::size_t i = index(client);
       if (uniform() < breaks_) {
         machine().leave(client, clients_[i].connection, false, now_);
         post({Message::Kind::kJoin, i, 0, 0, false}, 5);
@@ -246,7 +203,7 @@ class Simulation {
     SimClient& c = clients_[i];
     if (c.dead || c.gone || round <= c.model) return;
     c.model = round;
-    if (c.model >= rounds_) {
+    if (c.model >= options_.exit_round) {
       goodbye(i);
     } else {
       post({Message::Kind::kTrained, i, c.connection, c.model + 1, false}, 20);
@@ -258,19 +215,10 @@ class Simulation {
     machine().leave(name(i), clients_[i].connection, true, now_);
   }
 
-  std::mt19937_64 random_;
-  std::size_t quorum_;
-  std::int64_t rounds_;
   std::vector<SimClient> clients_;
-  Time now_ = Time() + std::chrono::hours(1);
   std::unique_ptr<test::SummedRounds> job_;
-  double loss_ = 0, duplicates_ = 0, breaks_ = 0, poison_ = 0, deaths_ = 0, crashes_ = 0;
-  bool keeps_updates_ = false;
-  int crashed_ = 0;
+  double breaks_ = 0, poison_ = 0;
   std::vector<std::pair<std::size_t, Update>> log_;  ///< the open round's commits
-  std::multimap<Time, Message> queue_;
-  std::uint64_t connections_ = 0;
-  std::int64_t last_round_ = 0;
   std::set<std::pair<std::size_t, std::int64_t>> committed_;
 };
 
@@ -283,7 +231,7 @@ TEST(RoundsUnderFire, CountNothingTwiceGoOnlyForwardAndAlwaysEnd) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const std::size_t clients = 1 + seed % 7;
     const std::size_t quorum = 1 + (seed / 7) % clients;
-    Simulation simulation(seed, clients, quorum, static_cast<std::int64_t>(1 + seed % 5));
+    SumSimulation simulation(seed, clients, quorum, static_cast<std::int64_t>(1 + seed % 5));
     simulation.run();
     if (HasFailure()) return;
     done += simulation.done() ? 1 : 0;

@@ -1,53 +1,21 @@
 // What we make of upstream's recorded FederatedLearningJobs equals what upstream's GM made of them, but for the
-// reviewed list in docs/compatibility/control-plane.md, each entry of which is a function here. The recordings lie
-// beside the repository (or where SEDNA_GOLDEN says); without them the test says that it was left out.
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iostream>
+// reviewed list in docs/compatibility/control-plane.md, each entry of which is a function here.
+#include <map>
 
 #include <gmock/gmock.h>
 
 #include "sedna/gm/children.hpp"
-#include "sedna/gm/test_gm.hpp"
+#include "sedna/gm/test_parity.hpp"
 
 namespace sedna::gm {
 namespace {
 
 using namespace api::kinds;
-
-std::optional<json::object> recording(const std::string& name) {
-  const char* folder = std::getenv("SEDNA_GOLDEN");
-  const std::string root = folder != nullptr ? folder : SEDNA_SOURCE_DIR "/../shared/golden";
-  std::ifstream in(root + "/objects/" + name);
-  if (!in) {
-    std::cout << "LEFT OUT: no recordings of upstream at " << root << "; set SEDNA_GOLDEN\n";
-    return std::nullopt;
-  }
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return json::parse(text).value().get_object();
-}
+using testing::recording;
+using testing::take_env;
 
 json::object& first_of(json::object& pod, std::string_view list) {
   return pod["spec"].at(list).at(0).get_object();
-}
-
-json::value take_env(json::object& container, std::string_view name) {
-  json::value found;
-  json::array rest;
-  for (auto& entry : container["env"].get_array()) {
-    if (api::string_at(entry.get_object(), {"name"}) == name) {
-      found = entry;
-    } else {
-      rest.push_back(entry);
-    }
-  }
-  container["env"] = std::move(rest);
-  return found;
-}
-
-void put_env(json::object& container, std::string_view name, std::string_view value) {
-  container["env"].get_array().push_back(json::object{{"name", name}, {"value", value}});
 }
 
 bool aggregates(const json::object& pod) {
@@ -101,80 +69,34 @@ void with_drawn_name(json::object& pod) {
   metadata.erase("name");
 }
 
-/// Credentials stay in their Secret; upstream writes their values into the Pod.
-void with_open_credentials(json::object& pod) {
-  for (const char* list : {"containers", "initContainers"}) {
-    if (api::array_at(pod, {"spec", list}) == nullptr) continue;
-    auto& container = first_of(pod, list);
-    for (const auto& [name, value] : {std::pair{"ACCESS_KEY_ID", "aaa"}, {"SECRET_ACCESS_KEY", "bbb"}}) {
-      if (!take_env(container, name).is_null()) put_env(container, name, value);
-    }
-  }
-}
-
 // ---- What differs between two runs of the same program. ----
 
 std::string normal(json::object object, const std::string& uid) {
-  object.erase("status");
-  auto& metadata = object["metadata"].get_object();
-  for (const char* name : {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"}) {
-    metadata.erase(name);
-  }
+  testing::without_server_fields(object);
   auto& spec = object["spec"].get_object();
   // What servers fill in, each in its own way.
-  for (const char* name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "nodeName", "tolerations",
-                           "priority", "preemptionPolicy"}) {
-    if (name != std::string_view("nodeName")) spec.erase(name);
+  for (const char* name :
+       {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "tolerations", "priority", "preemptionPolicy"}) {
+    spec.erase(name);
   }
   for (const char* list : {"containers", "initContainers"}) {
     if (!spec.contains(list)) continue;
     for (auto& entry_of_list : spec.at(list).as_array()) {
-      auto& env = entry_of_list.at("env").as_array();
-      for (auto& entry : env) {
+      for (auto& entry : entry_of_list.at("env").as_array()) {
         auto& variable = entry.get_object();
         if (api::string_at(variable, {"name"}) == "WORKER_NAME") {
           std::string drawn(api::string_at(variable, {"value"}));
           variable["value"] = drawn.substr(0, drawn.find('-') + 1);
         }
       }
-      std::sort(env.begin(), env.end(), [](const json::value& a, const json::value& b) {
-        return api::string_at(a.get_object(), {"name"}) < api::string_at(b.get_object(), {"name"});
-      });
+      testing::sort_env(entry_of_list.get_object());
     }
   }
-  std::string text = canonical_text(object);
-  for (auto at = text.find(uid); at != std::string::npos; at = text.find(uid, at)) text.replace(at, uid.size(), "UID");
-  return text;
+  return testing::replaced(canonical_text(object), uid, "UID");
 }
 
-class FederatedParity : public ::testing::TestWithParam<const char*> {
+class FederatedParity : public testing::RecordedCase {
  protected:
-  void make(json::object object) {
-    object.erase("status");
-    auto& metadata = object["metadata"].get_object();
-    for (const char* name : {"uid", "resourceVersion", "creationTimestamp", "generation"}) metadata.erase(name);
-    gm_.apply(object).value();
-  }
-  /// Everything of the recording but what GM makes. Models and Datasets of one name twice are one.
-  void apply(const json::object& recorded) {
-    ns_ = api::namespace_of(recorded.at("custom_resource").as_object());
-    gm_.apply(api::new_object(kNamespace, "", ns_)).value();
-    for (const char* list : {"models", "datasets"}) {
-      for (const auto& object : recorded.at(list).as_array()) make(object.get_object());
-    }
-    api::Object secret = api::new_object(kSecret, ns_, "mysecret");
-    secret["metadata"].get_object()["annotations"] =
-        json::object{{"s3-endpoint", "s3.example.invalid"}, {"s3-usehttps", "1"}};
-    secret["data"] = json::object{{"ACCESS_KEY_ID", "YWFh"}, {"SECRET_ACCESS_KEY", "YmJi"}};
-    gm_.apply(secret).value();
-    make(recorded.at("custom_resource").as_object());
-    job_ = gm_.server.get(kFederatedLearningJob, ns_, api::name_of(recorded.at("custom_resource").as_object())).value();
-  }
-  std::vector<api::Object> list(const api::Kind& kind) {
-    store::ListOptions options;
-    options.ns = ns_;
-    return gm_.server.list(kind, options).value().items;
-  }
   static std::vector<json::object> theirs(const json::object& recorded, std::string_view resource) {
     std::vector<json::object> out;
     for (const auto& entry : recorded.at("gmRequests").as_array()) {
@@ -185,19 +107,15 @@ class FederatedParity : public ::testing::TestWithParam<const char*> {
     }
     return out;
   }
-
-  testing::TestGm gm_;
-  std::string ns_;
-  api::Object job_;
 };
 
 // FJ-1.1
 TEST_P(FederatedParity, PodsAndServiceAreUpstreamsButForTheReviewedList) {
   const auto recorded = recording(GetParam());
   if (!recorded) GTEST_SKIP();
-  apply(*recorded);
+  const auto job = make_all(*recorded, {"models", "datasets"});
   gm_.settle();
-  const std::string ours(api::uid_of(job_)), old(api::uid_of(recorded->at("custom_resource").as_object()));
+  const std::string ours(api::uid_of(job)), old(api::uid_of(recorded->at("custom_resource").as_object()));
   std::vector<std::string> made, wanted;
   for (api::Object pod : list(kPod)) {
     without_additions(pod);
@@ -205,7 +123,7 @@ TEST_P(FederatedParity, PodsAndServiceAreUpstreamsButForTheReviewedList) {
     with_token(pod);
     without_notes(pod);
     with_drawn_name(pod);
-    with_open_credentials(pod);
+    testing::with_open_credentials(pod["spec"].get_object());
     if (!aggregates(pod)) {
       // A worker on the host's network reaches its node's local controller as upstream's does.
       EXPECT_EQ(env_value(pod, "LC_SERVER"), "http://localhost:9100");
@@ -224,15 +142,12 @@ TEST_P(FederatedParity, PodsAndServiceAreUpstreamsButForTheReviewedList) {
 TEST_P(FederatedParity, WhatUpstreamMadeIsAdoptedAndNothingIsRestarted) {
   const auto recorded = recording(GetParam());
   if (!recorded) GTEST_SKIP();
-  apply(*recorded);
-  const std::string uid(api::uid_of(job_)), old(api::uid_of(recorded->at("custom_resource").as_object()));
+  const auto job = make_all(*recorded, {"models", "datasets"});
+  const std::string uid(api::uid_of(job)), old(api::uid_of(recorded->at("custom_resource").as_object()));
   int drawn = 0;
   for (const char* resource : {"pods", "services"}) {
     for (auto& object : theirs(*recorded, resource)) {
-      std::string text = json::write(object);
-      for (auto at = text.find(old); at != std::string::npos; at = text.find(old, at))
-        text.replace(at, old.size(), uid);
-      json::object made = json::parse(text).value().get_object();
+      json::object made = json::parse(testing::replaced(json::write(object), old, uid)).value().get_object();
       auto& metadata = made["metadata"].get_object();
       if (!metadata.contains("name")) {
         metadata["name"] = std::string(api::string_at(metadata, {"generateName"})) + "drawn" + std::to_string(++drawn);

@@ -1,54 +1,22 @@
 // What we make of upstream's recorded services equals what upstream's GM made of them, but for the reviewed list in
-// docs/compatibility/control-plane.md, each entry of which is a function here. The recordings lie beside the repository
-// (or where SEDNA_GOLDEN says); without them the test says that it was left out.
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iostream>
+// docs/compatibility/control-plane.md, each entry of which is a function here.
+#include <map>
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "sedna/gm/children.hpp"
-#include "sedna/gm/test_gm.hpp"
+#include "sedna/gm/test_parity.hpp"
 
 namespace sedna::gm {
 namespace {
 
 using namespace api::kinds;
-
-std::optional<json::object> recording(const std::string& name) {
-  const char* folder = std::getenv("SEDNA_GOLDEN");
-  const std::string root = folder != nullptr ? folder : SEDNA_SOURCE_DIR "/../shared/golden";
-  std::ifstream in(root + "/objects/" + name);
-  if (!in) {
-    std::cout << "LEFT OUT: no recordings of upstream at " << root << "; set SEDNA_GOLDEN\n";
-    return std::nullopt;
-  }
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return json::parse(text).value().get_object();
-}
+using testing::put_env;
+using testing::recording;
+using testing::take_env;
 
 json::object& container_of(json::object& deployment, std::size_t i = 0) {
   return deployment["spec"].at("template").at("spec").at("containers").at(i).get_object();
-}
-
-/// Takes the variable out of a container's environment; null when it was not there.
-json::value take_env(json::object& container, std::string_view name) {
-  json::value found;
-  json::array rest;
-  for (auto& entry : container["env"].get_array()) {
-    if (api::string_at(entry.get_object(), {"name"}) == name) {
-      found = entry;
-    } else {
-      rest.push_back(entry);
-    }
-  }
-  container["env"] = std::move(rest);
-  return found;
-}
-
-void put_env(json::object& container, std::string_view name, std::string_view value) {
-  container["env"].get_array().push_back(json::object{{"name", name}, {"value", value}});
 }
 
 // ---- The reviewed list: each function undoes one difference in our object, and fails when it is not there. ----
@@ -81,42 +49,18 @@ void without_hash(json::object& object) {
   if (annotations.empty()) object["metadata"].get_object().erase("annotations");
 }
 
-/// Credentials stay in their Secret; upstream writes their values into the Pod.
-void with_open_credentials(json::object& deployment) {
-  auto& spec = deployment["spec"].at("template").at("spec").get_object();
-  if (!spec.contains("initContainers")) return;
-  for (auto& entry : spec["initContainers"].get_array()) {
-    auto& container = entry.get_object();
-    for (const auto& [name, value] : {std::pair{"ACCESS_KEY_ID", "aaa"}, {"SECRET_ACCESS_KEY", "bbb"}}) {
-      if (!take_env(container, name).is_null()) put_env(container, name, value);
-    }
-  }
-}
-
 // ---- What differs between two runs of the same program. ----
-
-void sort_env(json::object& container) {
-  if (!container.contains("env")) return;
-  auto& env = container["env"].get_array();
-  std::sort(env.begin(), env.end(), [](const json::value& a, const json::value& b) {
-    return api::string_at(a.get_object(), {"name"}) < api::string_at(b.get_object(), {"name"});
-  });
-}
 
 /// Without what the server adds to any object, and with the names that are drawn made equal.
 json::object normal(json::object object, const std::string& uid) {
-  object.erase("status");
-  auto& metadata = object["metadata"].get_object();
-  for (const char* name : {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"}) {
-    metadata.erase(name);
-  }
+  testing::without_server_fields(object);
   if (auto* spec = api::find(object, {"spec", "template", "spec"})) {
     for (const char* list : {"containers", "initContainers"}) {
       if (!spec->get_object().contains(list)) continue;
       for (auto& entry : spec->get_object()[list].get_array()) {
         auto& container = entry.get_object();
         if (!take_env(container, "WORKER_NAME").is_null()) put_env(container, "WORKER_NAME", "drawn");
-        sort_env(container);
+        testing::sort_env(container);
       }
     }
   }
@@ -124,9 +68,7 @@ json::object normal(json::object object, const std::string& uid) {
     for (const char* given : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
       spec->get_object().erase(given);
   }
-  std::string text = canonical_text(object);
-  for (auto at = text.find(uid); at != std::string::npos; at = text.find(uid, at)) text.replace(at, uid.size(), "UID");
-  return json::parse(text).value().get_object();
+  return json::parse(testing::replaced(canonical_text(object), uid, "UID")).value().get_object();
 }
 
 /// What upstream's GM asked for, one of each (kind, name): the first create, or the last write of it.
@@ -147,42 +89,17 @@ std::map<std::string, json::object> upstreams(const json::object& recorded, bool
   return out;
 }
 
-class Parity : public ::testing::TestWithParam<const char*> {
+class Parity : public testing::RecordedCase {
  protected:
-  /// The namespace, Models and Secret of the recording, then its service.
-  void apply(const json::object& recorded) {
-    ns_ = api::namespace_of(recorded.at("custom_resource").as_object());
-    gm_.apply(api::new_object(kNamespace, "", ns_)).value();
-    for (const auto& model : recorded.at("models").as_array()) make(model.get_object());
-    api::Object secret = api::new_object(kSecret, ns_, "mysecret");
-    secret["metadata"].get_object()["annotations"] =
-        json::object{{"s3-endpoint", "s3.example.invalid"}, {"s3-usehttps", "1"}};
-    secret["data"] = json::object{{"ACCESS_KEY_ID", "YWFh"}, {"SECRET_ACCESS_KEY", "YmJi"}};
-    gm_.apply(secret).value();
-    make(recorded.at("custom_resource").as_object());
-    gm_.settle();
-  }
-  void make(json::object object) {
-    object.erase("status");
-    auto& metadata = object["metadata"].get_object();
-    for (const char* name : {"uid", "resourceVersion", "creationTimestamp", "generation"}) metadata.erase(name);
-    gm_.apply(object).value();
-  }
   std::map<std::string, json::object> ours() {
     std::map<std::string, json::object> out;
     for (const api::Kind* kind : {&kDeployment, &kService, &kHorizontalPodAutoscaler}) {
-      store::ListOptions options;
-      options.ns = ns_;
-      const auto listed = gm_.server.list(*kind, options).value();
-      for (const auto& item : listed.items) {
+      for (const auto& item : list(*kind)) {
         out[std::string(kind->plural) + "/" + std::string(api::name_of(item))] = item;
       }
     }
     return out;
   }
-
-  testing::TestGm gm_;
-  std::string ns_;
 };
 
 void expect_parity(std::map<std::string, json::object> ours, const std::map<std::string, json::object>& theirs,
@@ -195,7 +112,7 @@ void expect_parity(std::map<std::string, json::object> ours, const std::map<std:
       without_additions(object);
       with_local_lc(object);
       with_token(object);
-      with_open_credentials(object);
+      testing::with_open_credentials(object["spec"].at("template").at("spec").get_object());
     }
     if (api::kind_of(object) != "Service") without_hash(object);
     EXPECT_EQ(json::write(normal(object, our_uid)), json::write(normal(theirs.at(key), their_uid)));
@@ -205,11 +122,10 @@ void expect_parity(std::map<std::string, json::object> ours, const std::map<std:
 TEST_P(Parity, TheChildrenAreUpstreamsButForTheReviewedList) {
   const auto recorded = recording(GetParam());
   if (!recorded) GTEST_SKIP();
-  apply(*recorded);
-  const auto& resource = recorded->at("custom_resource").as_object();
-  const auto service = gm_.server.get(kJointInferenceService, ns_, api::name_of(resource)).value();
+  const auto service = make_all(*recorded, {"models"});
+  gm_.settle();
   expect_parity(ours(), upstreams(*recorded, true), std::string(api::uid_of(service)),
-                std::string(api::uid_of(resource)));
+                std::string(api::uid_of(recorded->at("custom_resource").as_object())));
 }
 
 INSTANTIATE_TEST_SUITE_P(Recorded, Parity,
@@ -221,23 +137,10 @@ TEST_P(Parity, WhatUpstreamMadeIsAdoptedAndNothingIsRestarted) {
   const auto recorded = recording(GetParam());
   if (!recorded) GTEST_SKIP();
   // The service is there first, so that its uid is known; GM comes last.
-  const auto& resource = recorded->at("custom_resource").as_object();
-  ns_ = api::namespace_of(resource);
-  gm_.apply(api::new_object(kNamespace, "", ns_)).value();
-  for (const auto& model : recorded->at("models").as_array()) make(model.get_object());
-  api::Object secret = api::new_object(kSecret, ns_, "mysecret");
-  secret["metadata"].get_object()["annotations"] = json::object{{"s3-endpoint", "s3.example.invalid"}};
-  secret["data"] = json::object{{"ACCESS_KEY_ID", "YWFh"}, {"SECRET_ACCESS_KEY", "YmJi"}};
-  gm_.apply(secret).value();
-  make(resource);
-  const auto service = gm_.server.get(kJointInferenceService, ns_, api::name_of(resource)).value();
-  const std::string uid(api::uid_of(service)), old_uid(api::uid_of(resource));
+  const std::string uid(api::uid_of(make_all(*recorded, {"models"})));
+  const std::string old_uid(api::uid_of(recorded->at("custom_resource").as_object()));
   for (auto& [key, object] : upstreams(*recorded, true)) {
-    std::string text = json::write(object);
-    for (auto at = text.find(old_uid); at != std::string::npos; at = text.find(old_uid, at)) {
-      text.replace(at, old_uid.size(), uid);
-    }
-    make(json::parse(text).value().get_object());
+    make(json::parse(testing::replaced(json::write(object), old_uid, uid)).value().get_object());
   }
   const auto before = ours();
   gm_.settle();
