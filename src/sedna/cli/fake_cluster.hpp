@@ -9,7 +9,7 @@
 
 namespace sedna::cli {
 
-class FakeCluster final : public Cluster {
+class FakeCluster : public Cluster {
  public:
   FakeCluster() {
     static_cast<void>(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "sedna/api/object.hpp"
 #include "sedna/base/error.hpp"
@@ -109,15 +110,41 @@ std::vector<std::string> children_left(Cluster& cluster, const std::vector<std::
   return out;
 }
 
+std::vector<std::string> namespaces_of(const std::vector<Doomed>& doomed) {
+  std::vector<std::string> out;
+  for (const auto& d : doomed) {
+    if (std::find(out.begin(), out.end(), d.ns) == out.end()) out.push_back(d.ns);
+  }
+  return out;
+}
+
+/// Uids of Deployments, and whose they are. Asked for before anything is deleted: one that is collected before the
+/// first look leaves Pods of which nothing else tells that they belong to what was deleted.
+std::vector<std::pair<std::string, std::string>> deployments_by_owner(Cluster& cluster,
+                                                                      const std::vector<std::string>& namespaces) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& ns : namespaces) {
+    store::ListOptions list;
+    list.ns = ns;
+    auto found = cluster.api().list(api::kinds::kDeployment, list);
+    if (!found) continue;  // as in children_left()
+    for (const auto& item : found->items) {
+      for (const auto& owner : api::owners_of(item)) out.emplace_back(owner.uid, api::uid_of(item));
+    }
+  }
+  return out;
+}
+
 /// Waits until none of them is there, nor what they own. False after the timeout.
-bool wait_gone(Cluster& cluster, Console& console, std::vector<Doomed> doomed, std::chrono::seconds timeout) {
+bool wait_gone(Cluster& cluster, Console& console, std::vector<Doomed> doomed,
+               const std::vector<std::pair<std::string, std::string>>& deployments, std::chrono::seconds timeout) {
   const Deadline deadline = Deadline::after(timeout);
   std::set<std::string, std::less<>> uids;
-  std::vector<std::string> namespaces;
-  for (const auto& d : doomed) {
-    uids.insert(d.uid);
-    if (std::find(namespaces.begin(), namespaces.end(), d.ns) == namespaces.end()) namespaces.push_back(d.ns);
+  for (const auto& d : doomed) uids.insert(d.uid);
+  for (const auto& [owner, uid] : deployments) {
+    if (uids.contains(owner)) uids.insert(uid);
   }
+  const auto namespaces = namespaces_of(doomed);
   auto pause = std::chrono::milliseconds(50);
   for (;;) {
     std::string what;
@@ -163,6 +190,8 @@ int remove(Cluster& cluster, Console& console, const RemoveOptions& options) {
   store::DeleteOptions how;
   how.grace_period_seconds = options.grace_period_seconds;
   how.dry_run = options.dry_run;
+  const bool waits = options.wait && !options.dry_run;
+  const auto deployments = deployments_by_owner(cluster, waits ? namespaces_of(doomed) : std::vector<std::string>());
   std::vector<Doomed> going;
   for (auto& d : doomed) {
     auto removed = cluster.api().remove(*d.kind, d.ns, d.name, how);
@@ -177,8 +206,8 @@ int remove(Cluster& cluster, Console& console, const RemoveOptions& options) {
     d.uid = api::uid_of(*removed);
     going.push_back(std::move(d));
   }
-  if (options.wait && !options.dry_run && !going.empty()) {
-    failed |= !wait_gone(cluster, console, std::move(going), options.timeout);
+  if (waits && !going.empty()) {
+    failed |= !wait_gone(cluster, console, std::move(going), deployments, options.timeout);
   }
   return failed ? 1 : 0;
 }

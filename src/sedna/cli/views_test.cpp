@@ -173,6 +173,55 @@ TEST_F(ViewsTest, DeleteSaysWhatItWaitsFor) {
   EXPECT_NE(screen.err.find("its finalizer example.com/keep"), std::string::npos) << screen.err;
 }
 
+/// Its garbage collector takes the service's Deployment before anybody looks.
+class QuicklyCollected : public FakeCluster {
+ public:
+  store::ApiServer& api() override {
+    auto& server = FakeCluster::api();
+    if (server.get(api::kinds::kJointInferenceService, "default", "digits").status().is_not_found()) {
+      static_cast<void>(server.remove(api::kinds::kDeployment, "default", "digits-edge", {}));
+    }
+    return server;
+  }
+};
+
+// HOME-1.5
+TEST(Delete, WaitsForPodsWhoseDeploymentIsGoneAlready) {
+  QuicklyCollected cluster;
+  Screen screen;
+  auto& server = cluster.FakeCluster::api();
+  const auto owned_by = [](json::object owned, const api::Object& owner) {
+    owned["metadata"].as_object()["ownerReferences"] =
+        json::array{json::object{{"apiVersion", api::api_version_of(owner)},
+                                 {"kind", api::kind_of(owner)},
+                                 {"name", api::name_of(owner)},
+                                 {"uid", api::uid_of(owner)},
+                                 {"controller", true}}};
+    return owned;
+  };
+  const auto service = server.create(api::kinds::kJointInferenceService, object(kService), {}).value();
+  const auto deployment = server
+                              .create(api::kinds::kDeployment,
+                                      owned_by(object(R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: digits-edge, namespace: default}
+spec:
+  selector: {matchLabels: {a: b}}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: main, image: x}]}}
+)"),
+                                               service),
+                                      {})
+                              .value();
+  server.create(api::kinds::kPod, owned_by(object(kCrashing), deployment), {}).value();
+  RemoveOptions options;
+  options.words = {"ji/digits"};
+  options.scope.ns = "default";
+  options.timeout = std::chrono::seconds(0);
+  EXPECT_EQ(remove(cluster, screen.console, options), 1);
+  EXPECT_NE(screen.err.find("pod/digits-edge still to go"), std::string::npos) << screen.err;
+}
+
 // HOME-1.4
 TEST_F(ViewsTest, GetShowsTheServersTable) {
   cluster.bodies["/apis/sedna.io/v1alpha1/namespaces/default/jointinferenceservices"] = R"({"kind":"Table",
