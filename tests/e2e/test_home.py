@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -120,6 +122,43 @@ spec:
     assert status.returncode == 1
     assert "sedna up --images" in status.stdout
     running.sedna("delete", "pod", "no-command")
+
+
+# HOME-2.14
+def test_a_node_that_is_no_longer_named_goes_with_its_pods(tmp_path: Path) -> None:
+    """Also when the `up` before was killed, and its agents run on."""
+    it = Home(tmp_path / "state")
+    try:
+        it.up()
+        it.sedna("apply", "-f", "-", text="""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {nodeName: edge0, terminationGracePeriodSeconds: 0, containers: [{name: c, image: i, command: [sleep, "98761"]}]}
+""")
+
+        def pods() -> list[dict]:
+            return it.json("get", "pods")["items"]
+
+        eventually("it runs", lambda: [p["status"].get("phase") for p in pods()] == ["Running"])
+        [before] = pods()
+        os.kill(json.loads((it.state / "up.lock").read_text()), signal.SIGKILL)
+        said = it.run("up", "--detach", "--nodes", "cloud0:cloud")
+        assert said.returncode == 0, said.stderr
+        assert "what runs is stopped first" in said.stderr and "node edge0 is not among --nodes any more" in said.stderr
+        assert [n["metadata"]["name"] for n in it.json("get", "nodes")["items"]] == ["cloud0"]
+        assert not any("sleep 98761" in line for line in it.processes())
+        eventually("its Pod goes, another waits", lambda: [p["metadata"]["uid"] for p in pods()] != [before["metadata"]["uid"]]
+                   and "no such node" in it.run("status").stdout)
+        it.sedna("down")
+        it.up("--nodes", "cloud0:cloud,edge0:edge")  # back: what waited for it runs
+        eventually("it runs again", lambda: [p["status"].get("phase") for p in pods()] == ["Running"])
+    finally:
+        assert it.run("down").returncode == 0
 
 
 # HOME-2.7

@@ -26,8 +26,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 # HOME-2.11
 def test_where_the_kernel_refuses_namespaces_it_is_the_mode(tmp_path: Path) -> None:
-    """User namespaces are used up: what a kernel without them says, too. (First: two homes in plain mode would share
-    the GlobalManager's port.)"""
+    """User namespaces are used up: what a kernel without them says, too."""
     # In a namespace of our own its root may set the limit for what is below, and then gives its rights away.
     refusing = ["unshare", "--user", "--map-root-user", "sh", "-c",
                 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"', "sh"]
@@ -100,6 +99,58 @@ def test_a_joint_inference_service_answers(running: Home, tmp_path: Path) -> Non
         finally:
             forward.terminate()
     running.sedna("delete", "ji,models", "--all")
+
+
+def asked(it: Home, service: str, columns: int) -> list[bool]:
+    """What the edge worker says of where an answer comes from; [] while it does not answer."""
+    with subprocess.Popen([str(SEDNA), "--state", str(it.state), "open", service, "--no-browser"], stdout=subprocess.PIPE,
+                          text=True) as forward:
+        try:
+            assert forward.stdout is not None
+            url = forward.stdout.readline().strip()
+
+            def ask() -> list[bool]:
+                body = {"inputs": [{"name": "input", "shape": [1, columns], "datatype": "FP32", "data": [0.0] * columns}]}
+                request = urllib.request.Request(url + f"v2/models/small{columns}/infer", json.dumps(body).encode(),
+                                                 {"Content-Type": "application/json"})
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        return {output["name"]: output["data"] for output in json.load(answer)["outputs"]}["sedna_from_cloud"]
+                except OSError:
+                    return []  # the worker does not listen yet
+
+            return eventually(f"the edge worker of {it.state} is answered by its cloud worker", lambda: any(ask()) and ask(), 60)
+        finally:
+            forward.terminate()
+
+
+# HOME-2.13
+def test_two_homes_at_once_do_not_meet(running: Home, tmp_path: Path) -> None:
+    """Both have two nodes, the same services on the same ports, and models that are of no use to the other."""
+    with home(tmp_path / "state", "--plain") as other:  # cloud0 and edge0
+        assert "link=9000" not in (other.state / "run" / "gm.json").read_text()
+        homes = {4: (running, "cloud0"), 5: (other, "edge0")}
+        for columns, (it, edge) in homes.items():
+            for name in ("small", "big"):
+                linear_model(tmp_path / f"{name}{columns}.onnx", columns)
+            it.sedna("run", "--edge", str(tmp_path / f"small{columns}.onnx"), "--cloud", str(tmp_path / f"big{columns}.onnx"),
+                     "--name", "same", "--filter", "CloudOnly", "--edge-node", edge)
+        for columns, (it, _) in homes.items():
+            assert it.running("same")
+            assert asked(it, "same", columns) == [True]
+            # What a worker reports arrives at its own home, through its own local controller.
+            eventually("a report", lambda it=it: it.json("get", "ji", "same").get("status", {}).get("total"))
+        addresses = {it.json("get", "svc", "same-cloud")["spec"]["clusterIP"] for it, _ in homes.values()}
+        assert len(addresses) == 2
+    running.sedna("delete", "ji,models", "--all")
+
+
+# HOME-2.13
+def test_a_port_that_is_taken_is_named(running: Home, tmp_path: Path) -> None:
+    port = json.loads((running.state / "home.json").read_text())["port"]
+    done = Home(tmp_path / "state").run("up", "--plain", "--detach", "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr and "--port" in done.stderr
 
 
 # HOME-3.5

@@ -176,6 +176,32 @@ TEST_F(LoopsTest, ALostNodeLosesItsEndpointsThenItsPods) {
   }));
 }
 
+// HOME-2.14
+TEST_F(LoopsTest, PodsOfARemovedNodeGoAndThoseThatWaitForItStay) {
+  add_node("cloud0");
+  add_node("edge0", "edge");
+  auto web = deployment("web");
+  api::make_object(web, {"spec", "template", "spec"})["nodeName"] = "edge0";
+  server.create(kinds::kDeployment, web, {}).value();
+  ASSERT_TRUE(eventually(kinds::kPod, [&] { return pods().size() == 2; }));
+  const auto before = pods();
+  for (const auto& pod : before) run(pod, "10.1.0.1");
+  server.remove(kinds::kNode, {}, "edge0", {}).value();
+  EXPECT_TRUE(eventually(kinds::kPod, [&] {
+    return std::ranges::none_of(
+        before, [&](const auto& pod) { return server.get(kinds::kPod, "default", api::name_of(pod)).ok(); });
+  }));
+  // What the Deployment makes of it waits, and says for what.
+  EXPECT_TRUE(eventually(kinds::kPod, [&] {
+    const auto now = pods();
+    return now.size() == 2 && std::ranges::all_of(now, [](const auto& pod) {
+             const auto* placed = condition(pod, "PodScheduled");
+             return placed != nullptr &&
+                    api::string_at(*placed, {"message"}).find("no such node") != std::string_view::npos;
+           });
+  }));
+}
+
 TEST_F(LoopsTest, ANamespaceGoesWithEverythingInIt) {
   auto ns = api::new_object(kinds::kNamespace, {}, "team");
   server.create(kinds::kNamespace, ns, {}).value();

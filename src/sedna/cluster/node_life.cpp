@@ -28,6 +28,11 @@ bool has_unreachable_taint(const api::Object& node) {
   return taints != nullptr && std::ranges::any_of(*taints, is_unreachable_taint);
 }
 
+/// An agent has begun with it, or was to end it. One that only names a node waits for that node to come.
+bool was_taken_on(const api::Object& pod) {
+  return is_terminal(pod) || api::is_deleting(pod) || !api::string_at(pod, {"status", "startTime"}).empty();
+}
+
 }  // namespace
 
 std::optional<seconds> tolerated_unreachable(const api::Object& pod, bool edge_node, seconds fallback) {
@@ -61,6 +66,12 @@ void NodeLifeLoop::watch(control::Controller& controller) {
   controller.watch(caches_.nodes());
   controller.watch(caches_.of(api::kinds::kLease), [](const api::Object& lease) -> std::vector<std::string> {
     return {std::string(api::name_of(lease))};
+  });
+  // Also those of nodes that were removed while nobody looked.
+  caches_.pods().add_handler([this, &controller](const control::ObjectCache::Change& change) {
+    if (!change.after || !was_taken_on(*change.after)) return;
+    const std::string node(api::string_at(*change.after, {"spec", "nodeName"}));
+    if (!node.empty() && caches_.nodes().cache().get(node) == nullptr) controller.queue().add(node);
   });
 }
 
@@ -175,12 +186,40 @@ ReconcileResult NodeLifeLoop::lost(const api::Object& node) {
   return next ? ReconcileResult::after(*next) : ReconcileResult::done();
 }
 
-ReconcileResult NodeLifeLoop::reconcile(const std::string& name) {
-  const auto node = caches_.nodes().cache().get(name);
-  if (node == nullptr) {
+ReconcileResult NodeLifeLoop::bygone(const std::string& name) {
+  std::vector<control::ObjectPtr> left;
+  for (const auto& pod : caches_.pods().cache().by_index(kByNode, name)) {
+    if (was_taken_on(*pod)) left.push_back(pod);
+  }
+  SteadyClock::duration wait{};
+  {
     const std::lock_guard lock(mutex_);
     seen_.erase(name);
-    return ReconcileResult::done();
+    if (left.empty()) {
+      missing_since_.erase(name);
+      return ReconcileResult::done();
+    }
+    // A node that was deleted by hand comes back at once, and its Pods run on.
+    wait = missing_since_.try_emplace(name, clock_.now()).first->second + options_.grace - clock_.now();
+  }
+  if (wait.count() > 0) return ReconcileResult::after(wait);
+  if (auto there = server_.get(api::kinds::kNode, {}, name); there || !there.status().is_not_found()) {
+    return there ? ReconcileResult::done() : ReconcileResult::failed(there.status().message);
+  }
+  for (const auto& pod : left) {
+    events_.normal(*pod, "NodeRemoved", "Node " + name + " is no longer there: deleting Pod " + api::key_of(*pod));
+    std::string why;
+    if (!remove_object(server_, caches_.pods(), *pod, why, 0)) return ReconcileResult::failed(std::move(why));
+  }
+  return ReconcileResult::done();
+}
+
+ReconcileResult NodeLifeLoop::reconcile(const std::string& name) {
+  const auto node = caches_.nodes().cache().get(name);
+  if (node == nullptr) return bygone(name);
+  {
+    const std::lock_guard lock(mutex_);
+    missing_since_.erase(name);
   }
   const auto left = time_left(name);
   if (left.count() > 0) return alive(*node, left);

@@ -1,5 +1,5 @@
 // Nodes whose agent stopped renewing its Lease: Ready=Unknown, their Pods not ready (so that Services leave them out),
-// eviction after what the Pods tolerate. Internal to cluster.
+// eviction after what the Pods tolerate. Nodes that were removed: their Pods go with them. Internal to cluster.
 #pragma once
 
 #include <map>
@@ -37,6 +37,8 @@ class NodeLifeLoop final : public control::Reconciler {
   control::ReconcileResult lost(const api::Object& node);
   control::ReconcileResult alive(const api::Object& node, SteadyClock::duration left);
   std::string mark_pods_not_ready(const api::Object& node);
+  /// There is no such node (any more), and so no agent that would end its Pods or confirm that they have ended.
+  control::ReconcileResult bygone(const std::string& node);
 
   store::ApiServer& server_;
   Caches& caches_;
@@ -50,6 +52,7 @@ class NodeLifeLoop final : public control::Reconciler {
   std::mutex mutex_;
   /// When a renewal was first seen, by our own clock: that of the agent, or one that jumps, does not matter.
   std::map<std::string, Seen> seen_;
+  std::map<std::string, SteadyClock::time_point> missing_since_;
 };
 
 }  // namespace sedna::cluster

@@ -134,7 +134,7 @@ struct LocalController::Impl {
     server.start();
     if (options.unix_socket) {
       try {
-        relay = std::make_unique<UnixRelay>(options.paths.socket(), server.port());
+        relay = std::make_unique<UnixRelay>(options.paths.socket(), options.bind, server.port());
       } catch (const std::exception& e) {
         // The port is the way that every worker knows.
         log::warning("no unix socket for workers", {{"reason", e.what()}});

@@ -63,7 +63,14 @@ net::Task<void> copy(std::shared_ptr<Pair> pair, From* from, To* to) {
 }  // namespace
 
 struct UnixRelay::Impl {
-  Impl(std::string p, std::uint16_t port_number) : path(std::move(p)), port(port_number), acceptor(io) {}
+  Impl(std::string p, const std::string& host, std::uint16_t port)
+      : path(std::move(p)), server(reachable(host), port), acceptor(io) {}
+
+  static asio::ip::address reachable(const std::string& host) {
+    error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    return error || address.is_unspecified() ? asio::ip::address(asio::ip::address_v4::loopback()) : address;
+  }
 
   void listen() {
     error_code error;
@@ -82,8 +89,7 @@ struct UnixRelay::Impl {
 
   static net::Task<void> serve(Impl* self, std::shared_ptr<Pair> pair) {
     error_code error;
-    const tcp::endpoint server(asio::ip::address_v4::loopback(), self->port);
-    co_await pair->far.async_connect(server, asio::redirect_error(asio::use_awaitable, error));
+    co_await pair->far.async_connect(self->server, asio::redirect_error(asio::use_awaitable, error));
     if (error) {
       pair->close();
       co_return;
@@ -105,13 +111,14 @@ struct UnixRelay::Impl {
   }
 
   const std::string path;
-  const std::uint16_t port;
+  const tcp::endpoint server;
   asio::io_context io{1};
   local::acceptor acceptor;
   std::thread thread;
 };
 
-UnixRelay::UnixRelay(const std::string& path, std::uint16_t port) : impl_(std::make_unique<Impl>(path, port)) {
+UnixRelay::UnixRelay(const std::string& path, const std::string& host, std::uint16_t port)
+    : impl_(std::make_unique<Impl>(path, host, port)) {
   impl_->listen();
   impl_->thread = std::thread([impl = impl_.get()] {
     asio::co_spawn(impl->io, Impl::accept(impl), asio::detached);

@@ -11,8 +11,9 @@ namespace sedna::lc {
 /// One thread.
 class UnixRelay {
  public:
-  /// Takes the path over when a process that is gone left it. Throws Error(kAlreadyExists) when somebody listens there.
-  UnixRelay(const std::string& path, std::uint16_t port);
+  /// Takes the path over when a process that is gone left it. `host` is what the port is bound to. Throws
+  /// Error(kAlreadyExists) when somebody listens there.
+  UnixRelay(const std::string& path, const std::string& host, std::uint16_t port);
   ~UnixRelay();
   UnixRelay(const UnixRelay&) = delete;
   UnixRelay& operator=(const UnixRelay&) = delete;

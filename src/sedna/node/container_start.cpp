@@ -161,6 +161,7 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
   }
   if (context_.sandbox.bwrap.empty()) {
     rewrite_for_plain_mode(*mounts, invocation.argv, *environment);
+    if (context_.network->plain()) set_plain_addresses(state_.pod_ip, state_.host_ip, *environment);
     for (auto& [name, value] : *environment)
       value = context_.rewrite_names(std::string(api::namespace_of(pod_)), value);
     std::error_code error;

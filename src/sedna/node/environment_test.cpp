@@ -106,6 +106,19 @@ TEST(PlainMode, RewritesPathsOfMounts) {
   EXPECT_EQ(rewrite_paths(mounts, "text"), "text");
 }
 
+// HOME-2.13
+TEST(PlainMode, WorkersServeAndReportAtAddressesOfTheirOwn) {
+  Environment environment{{"EDGE_BIND_IP", "0.0.0.0"}, {"LC_SERVER", "http://localhost:9100"}};
+  set_plain_addresses("127.70.3.2", "127.70.3.1", environment);
+  EXPECT_EQ(environment, (Environment{{"EDGE_BIND_IP", "0.0.0.0"},  // told: kept
+                                      {"LC_SERVER", "http://127.70.3.1:9100"},
+                                      {"BIG_MODEL_BIND_IP", "127.70.3.2"},
+                                      {"AGG_BIND_IP", "127.70.3.2"}}));
+  Environment elsewhere{{"LC_SERVER", "http://10.1.2.3:9100"}};
+  set_plain_addresses("127.70.3.2", "127.70.3.1", elsewhere);
+  EXPECT_EQ(elsewhere.front().second, "http://10.1.2.3:9100");
+}
+
 TEST(ProxyTable, KeepsPortMappingAndLeavesOutWhatIsNotReady) {
   const auto pointer = [](std::string_view text) { return std::make_shared<const api::Object>(object(text)); };
   const auto service = pointer(R"({"metadata":{"name":"s","namespace":"n"},"spec":{"clusterIP":"10.96.0.1",

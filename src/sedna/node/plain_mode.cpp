@@ -1,5 +1,7 @@
 #include "sedna/node/plain_mode.hpp"
 
+#include <algorithm>
+
 namespace sedna::node {
 
 namespace {
@@ -37,6 +39,22 @@ void rewrite_for_plain_mode(const std::vector<SandboxMount>& mounts, std::vector
   for (auto& word : argv) word = rewrite_paths(mounts, word);
   for (auto& [name, value] : environment)
     value = name == "DATA_PATH_PREFIX" ? std::string() : rewrite_paths(mounts, value);
+}
+
+void set_plain_addresses(const std::string& pod_ip, const std::string& node_ip, Environment& environment) {
+  for (const char* name : {"BIG_MODEL_BIND_IP", "EDGE_BIND_IP", "AGG_BIND_IP"}) {
+    if (std::ranges::find(environment, name, &Environment::value_type::first) == environment.end()) {
+      environment.emplace_back(name, pod_ip);
+    }
+  }
+  const auto lc = std::ranges::find(environment, "LC_SERVER", &Environment::value_type::first);
+  if (lc == environment.end()) return;
+  for (const std::string host : {"://localhost:", "://127.0.0.1:"}) {
+    if (const auto at = lc->second.find(host); at != std::string::npos) {
+      lc->second.replace(at, host.size(), "://" + node_ip + ":");
+      return;
+    }
+  }
 }
 
 }  // namespace sedna::node

@@ -107,6 +107,7 @@ std::optional<HomeFile> HomeFile::read(const Paths& paths) {
   out.port_given = given != nullptr && given->is_bool() && given->as_bool();
   out.link_port = static_cast<std::uint16_t>(api::int_at(o, {"linkPort"}));
   out.images = api::string_at(o, {"images"});
+  out.service_range = api::string_at(o, {"serviceRange"});
   if (const auto* nodes = api::array_at(o, {"nodes"})) {
     for (const auto& n : *nodes) {
       if (!n.is_object()) continue;
@@ -121,7 +122,8 @@ void HomeFile::write(const Paths& paths) const {
   json::array all;
   for (const auto& n : nodes) all.push_back({{"name", n.name}, {"role", n.role}});
   const json::object content{{"schemaVersion", schema_version}, {"port", port},     {"portGiven", port_given},
-                             {"linkPort", link_port},           {"images", images}, {"nodes", std::move(all)}};
+                             {"linkPort", link_port},           {"images", images}, {"serviceRange", service_range},
+                             {"nodes", std::move(all)}};
   storage::AtomicFile file(paths.home_file(), 0600);
   const std::string text = json::write(content) + "\n";
   file.write(std::as_bytes(std::span(text)));
@@ -156,6 +158,12 @@ void prepare_state_folder(const Paths& paths) {
       throw storage::system_error(errno, "cannot be made", folder);
     }
   }
+}
+
+std::string loopback_range(const Paths& paths) {
+  const auto hash = std::hash<std::string>()(paths.state.string());
+  // 127.64 to 127.94 are nodes and Pods.
+  return "127." + std::to_string(96 + hash % 31) + "." + std::to_string((hash >> 8) % 64 * 4) + ".0/22";
 }
 
 std::uint16_t choose_port(std::uint16_t wanted, bool fixed, std::string_view flag) {

@@ -30,7 +30,8 @@ struct HomeFile {
   bool port_given = false;      ///< by --port: no other is taken when it is in use
   std::uint16_t link_port = 0;  ///< of the GlobalManager's link
   std::vector<NodeSpec> nodes;
-  std::string images;  ///< absolute path of the image file, or ""
+  std::string images;         ///< absolute path of the image file, or ""
+  std::string service_range;  ///< plain mode: where its Services have addresses on the host's loopback
 
   /// Nothing when there is no home yet. Throws Error: a newer schema (says which program made it), damaged.
   static std::optional<HomeFile> read(const Paths& paths);
@@ -39,6 +40,9 @@ struct HomeFile {
 
 /// Makes the folder with mode 0700, or checks an existing one: ours, not open to others, a home or empty. Throws Error.
 void prepare_state_folder(const Paths& paths);
+
+/// Addresses for the Services of a home in plain mode, apart from other homes' as far as 11 bits of a hash go.
+std::string loopback_range(const Paths& paths);
 
 /// `wanted` when it is free on loopback, or another that is when `fixed` is false. Throws Error when it is taken.
 std::uint16_t choose_port(std::uint16_t wanted, bool fixed, std::string_view flag);

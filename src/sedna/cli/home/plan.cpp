@@ -4,6 +4,7 @@
 
 #include "sedna/base/error.hpp"
 #include "sedna/cli/home/process.hpp"
+#include "sedna/net/http.hpp"
 
 namespace sedna::cli::home {
 namespace {
@@ -42,6 +43,14 @@ class Planner {
     if (plain) return "127.0.0.1";
     const auto record = RunRecord::read(paths.run_file("network"));
     return record ? record->ready : std::string();
+  }
+
+  /// Where the agent of a node said that it serves, without the port.
+  static std::string agent_address(const Paths& paths, const std::string& node) {
+    const auto record = RunRecord::read(paths.run_file("node-" + node));
+    const auto url = net::parse_url(record ? record->ready : std::string());
+    if (!url) throw Error(ErrorCode::kUnavailable, "its agent has not said where it serves", "node " + node);
+    return url->host;
   }
 
   /// "sedna-node enter … --" before what runs in the home's network, or in a node's.
@@ -88,7 +97,7 @@ class Planner {
     append(argv, {program("sedna-apiserver"), "--state", state(), "--port", std::to_string(home_.port), "--nodes",
                   node_names()});
     // Without a network of its own, Services have addresses of the host's loopback.
-    if (options_.plain) append(argv, {"--service-cidr", "127.96.0.0/16"});
+    if (options_.plain) append(argv, {"--service-cidr", home_.service_range});
     DaemonSpec out = daemon("apiserver", "API server", after_network(), argv);
     if (options_.plain) return out;
     // It serves in the home's network and on the host's loopback. The socket of the latter is opened out here and
@@ -136,10 +145,13 @@ class Planner {
     std::vector<std::string> argv = inside(node.name);
     append(argv, {program("sedna-lc"), "--node", node.name, "--state", state(), "--token-file",
                   paths_.kubeconfig_of("lc-" + node.name).string()});
+    if (options_.plain) append(argv, {"--gm", "127.0.0.1:" + std::to_string(home_.link_port)});
     DaemonSpec out = daemon("lc-" + node.name, "local controller of " + node.name, {"gm", "node-" + node.name}, argv);
     out.command = [argv, paths = paths_, plain = options_.plain, link = home_.link_port, name = node.name] {
       Command command;
       command.argv = argv;
+      // The worker API's port is the same at every node: each has an address, in plain mode one that its agent chose.
+      if (plain) append(command.argv, {"--bind", agent_address(paths, name)});
       command.env = {{"GM_ADDRESS", api_address(paths, plain) + ":" + std::to_string(link)},
                      {"NODENAME", name},
                      {"BIND_PORT", "9100"},

@@ -199,6 +199,15 @@ TEST(Nodes, AreParsedOrSayWhatIsWrong) {
   }
 }
 
+// HOME-2.13
+TEST(Addresses, OfServicesInPlainModeAreApartFromOtherHomesAndFromNodes) {
+  const std::string one = loopback_range(Paths{"/homes/one"});
+  EXPECT_EQ(one, loopback_range(Paths{"/homes/one"}));
+  EXPECT_NE(one, loopback_range(Paths{"/homes/two"}));
+  EXPECT_TRUE(one.starts_with("127.") && one.ends_with(".0/22")) << one;
+  EXPECT_GE(std::stoi(one.substr(4)), 96) << one;  // below are nodes and Pods
+}
+
 // HOME-2.4
 TEST(StateFolder, IsOursAloneOrRefused) {
   char name[] = "/tmp/sedna-state-XXXXXX";
@@ -210,9 +219,11 @@ TEST(StateFolder, IsOursAloneOrRefused) {
   HomeFile file;
   file.port = 1234;
   file.nodes = parse_nodes("a:edge");
+  file.service_range = loopback_range(paths);
   file.write(paths);
   EXPECT_EQ(HomeFile::read(paths)->port, 1234);
   EXPECT_EQ(HomeFile::read(paths)->nodes, file.nodes);
+  EXPECT_EQ(HomeFile::read(paths)->service_range, file.service_range);
   file.schema_version = kSchemaVersion + 1;
   file.write(paths);
   EXPECT_THROW(HomeFile::read(paths), Error);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -109,8 +110,21 @@ bool runs(const Paths& paths, const std::string& daemon) {
   return record && record->process.alive();
 }
 
+/// Other nodes are another network. What an `up` that was killed has left running is stopped first, workers too: those
+/// of a node that is not wanted any more would have no agent.
+void stop_for_other_nodes(Console& console, const Paths& paths, const HomeFile& before) {
+  PlanOptions how;
+  how.to_stop = true;
+  auto daemons = plan(paths, before, how);
+  if (std::ranges::none_of(daemons, [&](const DaemonSpec& daemon) { return runs(paths, daemon.name); })) return;
+  console.err_line("The nodes are others now: what runs is stopped first.");
+  Supervisor supervisor(paths, std::move(daemons), Narrator(console));
+  supervisor.adopt();
+  supervisor.stop();
+}
+
 /// What the last `up` chose, changed as this one is told, and kept for the next.
-HomeFile settle(const Paths& paths, const UpOptions& options) {
+HomeFile settle(Console& console, const Paths& paths, const UpOptions& options, bool plain) {
   const auto before = HomeFile::read(paths);
   HomeFile home = before.value_or(HomeFile());
   if (!options.nodes.empty()) home.nodes = parse_nodes(options.nodes);
@@ -121,6 +135,7 @@ HomeFile settle(const Paths& paths, const UpOptions& options) {
       throw Error(ErrorCode::kInvalidArgument, "there is no file " + home.images, "--images");
     }
   }
+  if (before && before->nodes != home.nodes) stop_for_other_nodes(console, paths, *before);
   const bool serves = runs(paths, "apiserver");
   if (options.port && (*options.port != home.port || !serves)) {
     home.port = choose_port(*options.port, true, "--port");
@@ -128,7 +143,10 @@ HomeFile settle(const Paths& paths, const UpOptions& options) {
     home.port = choose_port(home.port == 0 ? kFirstPort : home.port, home.port_given, "--port");
   }
   home.port_given = home.port_given || options.port.has_value();
-  if (home.link_port == 0) home.link_port = options.plain ? choose_port(kFirstLinkPort, false, "") : kFirstLinkPort;
+  // In a network of its own the link's port is always free; on the host's another home may have it, now if not before.
+  if (home.link_port == 0) home.link_port = kFirstLinkPort;
+  if (plain && !runs(paths, "gm")) home.link_port = choose_port(home.link_port, false, "");
+  if (plain && home.service_range.empty()) home.service_range = loopback_range(paths);
   home.write(paths);
   return home;
 }
@@ -139,8 +157,8 @@ bool plain_mode(Console& console, const UpOptions& options) {
   std::string why;
   if (can_unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS, why)) return false;
   console.warn("this machine allows no user namespaces (" + why +
-               "): plain mode. Workers run on the host's network without a sandbox, one node only, and two of them "
-               "cannot listen on the same port of 0.0.0.0. `sedna doctor` says how to allow them.");
+               "): plain mode. Workers run on the host's network without a sandbox, and two of them cannot listen on "
+               "the same port of 0.0.0.0. `sedna doctor` says how to allow them.");
   return true;
 }
 
@@ -159,17 +177,37 @@ void notify_service_manager(const char* state) {
                            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length)));
 }
 
+/// Nodes of an earlier `up` that this one does not have. The API server's loops take away their Pods.
+void remove_other_nodes(Console& console, store::ApiServer& api, const HomeFile& home) {
+  const auto nodes = api.list(api::kinds::kNode, {});
+  if (!nodes) {
+    console.warn("the nodes cannot be listed: " + nodes.status().message);
+    return;
+  }
+  for (const auto& node : nodes->items) {
+    const std::string name(api::name_of(node));
+    const auto ours = [&name](const NodeSpec& one) { return one.name == name; };
+    const auto runtime = api::string_at(node, {"status", "nodeInfo", "containerRuntimeVersion"});
+    if (std::ranges::any_of(home.nodes, ours) || !runtime.starts_with("process://")) continue;
+    static_cast<void>(api.remove(api::kinds::kLease, "kube-node-lease", name, {}));  // says nothing without its Node
+    const auto gone = api.remove(api::kinds::kNode, "", name, {});
+    if (!gone && !gone.status().is_not_found()) {
+      console.warn("node " + name + " cannot be removed, the next `sedna up` tries again: " + gone.status().message);
+      continue;
+    }
+    console.err_line("  " + console.styled(Style::kDim, "■") + " node " + name +
+                     " is not among --nodes any more: removed, its Pods too; its files stay");
+  }
+}
+
 /// An agent serves a moment before its node is registered and Ready: "ready" to a person means the latter.
-void wait_for_nodes(Console& console, const Paths& paths, const HomeFile& home) {
-  ClusterOptions options;
-  options.kubeconfig = paths.kubeconfig().string();
-  const auto cluster = connect(options);
+void wait_for_nodes(Console& console, Cluster& cluster, const HomeFile& home) {
   const Deadline deadline = Deadline::after(std::chrono::seconds(15));
   std::string missing;
   do {
     missing.clear();
     for (const auto& node : home.nodes) {
-      const auto there = cluster->api().get(api::kinds::kNode, "", node.name);
+      const auto there = cluster.api().get(api::kinds::kNode, "", node.name);
       if (!there || !summarise_node(*there).ready) missing += (missing.empty() ? "" : ", ") + node.name;
     }
     if (missing.empty()) return;
@@ -226,14 +264,18 @@ int up(Console& console, const UpOptions& options) {
   prepare_state_folder(paths);
   const storage::Descriptor lock = take_lock(paths);
   const auto begin = SteadyClock::now();
-  const HomeFile home = settle(paths, options);
   PlanOptions how;
   how.plain = plain_mode(console, options);
+  const HomeFile home = settle(console, paths, options, how.plain);
   console.err_line("Home in " + console.styled(Style::kBold, paths.state.string()));
   Supervisor supervisor(paths, plan(paths, home, how), Narrator(console));
   const bool started = supervisor.start();
   if (started) {
-    wait_for_nodes(console, paths, home);
+    ClusterOptions there;
+    there.kubeconfig = paths.kubeconfig().string();
+    const auto cluster = connect(there);
+    remove_other_nodes(console, cluster->api(), home);
+    wait_for_nodes(console, *cluster, home);
     console.err_line(
         console.styled(Style::kBold, "Ready") + " after " + seconds_text(SteadyClock::now() - begin) +
         ". Next: sedna apply -f FILE, sedna status" +
