@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 
 #include "sedna/base/log.hpp"
 #include "sedna/node/files.hpp"
@@ -175,9 +176,17 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     spec.rootfs = invocation.rootfs;
     spec.new_proc = context_.sandbox.new_proc;
     spec.cwd = cwd;
+    std::set<Path> shown;
+    for (const auto& path : invocation.host_paths) {
+      const auto entry = private_entry_of(path);
+      if (entry && std::filesystem::exists(*entry)) shown.insert(*entry);
+    }
+    spec.shown.assign(shown.begin(), shown.end());
+    const auto hidden_cwd = spec.rootfs.empty() ? private_entry_of(cwd) : std::nullopt;
     const auto inside = spec.rootfs.empty() ? cwd : resolve_in_rootfs(spec.rootfs, cwd, true).value_or(cwd);
     std::error_code error;
     const bool own_cwd =
+        (hidden_cwd && !shown.contains(*hidden_cwd)) ||
         !std::filesystem::is_directory(spec.rootfs.empty() ? inside : spec.rootfs / inside.relative_path(), error);
     if (own_cwd && std::ranges::none_of(*mounts, [&](const auto& m) { return m.target == cwd; }))
       spec.work = folder.scratch("work");

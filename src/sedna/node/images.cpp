@@ -128,6 +128,15 @@ Result<Invocation> resolve_invocation(const json::object& container, const Image
     out.rootfs = entry->rootfs;
     out.uid = entry->uid;
     out.gid = entry->gid;
+    if (entry->rootfs.empty()) {
+      for (const std::string& path : {entry->cwd, entry->venv}) {
+        if (!path.empty()) out.host_paths.push_back(path);
+      }
+      // A program by its path, which is seen from the working folder.
+      if (!entry->command.empty() && entry->command.front().find('/') != std::string::npos) {
+        out.host_paths.push_back(absolute(entry->command.front(), entry->cwd.empty() ? "/" : entry->cwd));
+      }
+    }
   }
   if (!command.empty()) {
     out.argv = command;

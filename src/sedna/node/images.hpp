@@ -48,6 +48,7 @@ struct Invocation {
   std::string cwd;
   std::map<std::string, std::string> env;  ///< of the image; the container's own wins
   std::string venv, rootfs;
+  std::vector<std::string> host_paths;  ///< of the image-to-command file: what the container must be able to see
   std::optional<unsigned> uid, gid;
 };
 /// kNotFound: ImageNeedsCommand, with a message that shows what to do.

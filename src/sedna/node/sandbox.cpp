@@ -35,10 +35,11 @@ class View {
       add({"--ro-bind", "/proc", "/proc"});
     }
     for (const auto& [target, source] : private_folders()) add({"--bind", source.string(), target.string()});
+    for (const auto& path : spec_.shown) add({"--ro-bind", path.string(), path.string()});
     for (const auto& path : spec_.hidden) {
       std::error_code error;  // what is not there, or lies behind a folder of the container's own, need not be hidden
-      const auto top = path.string();
-      if (top.starts_with("/tmp/") || top.starts_with("/var/tmp/") || top.starts_with("/run/")) continue;
+      const auto entry = private_entry_of(path);
+      if (entry && std::ranges::find(spec_.shown, *entry) == spec_.shown.end()) continue;
       if (spec_.rootfs.empty() && fs::is_directory(path, error)) add({"--tmpfs", path.string()});
     }
     if (!spec_.work.empty()) add({"--bind", spec_.work.string(), spec_.cwd.string()});
@@ -109,6 +110,15 @@ class View {
 };
 
 }  // namespace
+
+std::optional<Path> private_entry_of(const Path& path) {
+  const Path clean = path.lexically_normal();
+  for (const Path top : {"/tmp", "/var/tmp", "/run"}) {
+    const auto [at, rest] = std::ranges::mismatch(top, clean);
+    if (at == top.end() && rest != clean.end() && !rest->empty()) return top / *rest;
+  }
+  return std::nullopt;
+}
 
 std::vector<std::string> sandbox_command(const std::string& bwrap, const SandboxSpec& spec) {
   std::vector<std::string> out{bwrap};

@@ -130,6 +130,36 @@ TEST_F(VolumesTest, TheSandboxOpensFoldersForTargetsThatAreNotThere) {
   EXPECT_FALSE(has({"--ro-bind", "/proc", "/proc"}));
 }
 
+// What the image-to-command file names is in sight even in a clone under /tmp, and the state folder beside it is not.
+TEST_F(VolumesTest, CodeThatIsKeptUnderTmpIsInSight) {
+  EXPECT_EQ(private_entry_of("/tmp/clone/../clone/examples"), Path("/tmp/clone"));
+  EXPECT_EQ(private_entry_of("/var/tmp/x"), Path("/var/tmp/x"));
+  for (const char* const elsewhere : {"/tmp", "/tmp/", "/tmpfs/x", "/var", "/home/tmp/x", ""}) {
+    EXPECT_EQ(private_entry_of(elsewhere), std::nullopt) << elsewhere;
+  }
+  SandboxSpec spec;
+  spec.argv = {"true"};
+  spec.scratch_tmp = root / "scratch";
+  spec.shown = {"/tmp/clone"};
+  spec.hidden = {root / "data"};
+  const auto place = [&](const std::vector<std::string>& words) {
+    const auto argv = sandbox_command("bwrap", spec);
+    return std::ranges::search(argv, words).begin() - argv.begin();
+  };
+  const auto end = static_cast<std::ptrdiff_t>(sandbox_command("bwrap", spec).size());
+  const auto scratch = place({"--bind", (root / "scratch").string(), "/tmp"});
+  EXPECT_LT(scratch, place({"--ro-bind", "/tmp/clone", "/tmp/clone"}));
+  EXPECT_LT(place({"--ro-bind", "/tmp/clone", "/tmp/clone"}), end);
+  // The state folder: hidden where it would be seen, and nothing to hide behind the container's own /tmp.
+  const auto entry = private_entry_of(root);
+  if (!entry) GTEST_SKIP() << "TMPDIR is elsewhere";
+  EXPECT_EQ(place({"--tmpfs", (root / "data").string()}), end);
+  spec.shown.push_back(*entry);
+  EXPECT_NE(place({"--tmpfs", (root / "data").string()}),
+            static_cast<std::ptrdiff_t>(sandbox_command("bwrap", spec).size()));
+  EXPECT_LT(place({"--ro-bind", entry->string(), entry->string()}), place({"--tmpfs", (root / "data").string()}));
+}
+
 TEST_F(VolumesTest, LogsByTailTimeAndAcrossRotation) {
   const Path log = root / "log";
   write_file(log.string() + ".1", "2026-01-01T00:00:00.1Z stdout F one\n2026-01-01T00:00:01.1Z stderr F two\n");
