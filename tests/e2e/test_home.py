@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from home import Home, home, linear_model
-from programs import SEDNA, eventually
+from programs import SEDNA, WORKER, eventually
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,60 @@ def test_the_edge_worker_answers_through_the_home(running: Home, models: Path) -
 
             answer = eventually("the edge worker answers", ask, 20)
             assert isinstance(answer, dict) and answer["outputs"]
+        finally:
+            forward.terminate()
+    running.sedna("delete", "ji,models", "--all")
+
+
+# HOME-1.9
+def test_top_shows_what_the_status_does_not_have_yet(running: Home, models: Path) -> None:
+    """A worker reports each second, the status is written once a minute."""
+    text = running.sedna("run", "--edge", str(models / "small.onnx"), "--cloud", str(models / "big.onnx"), "--name", "live",
+                         "--filter", "MSP", "--param", "threshold=0.0", "--dry-run")
+    image = "          image: sedna/worker:v1\n"
+    assert text.count(image) == 2
+    running.sedna("apply", "-f", "-", "--wait", text=text.replace(image, f"""{image}          command: [{WORKER}]
+          env: [{{name: LC_PERIOD, value: "1"}}]
+"""))
+
+    def worker() -> dict:
+        [service] = [s for s in running.json("top")["services"] if s["service"] == "default/live"]
+        return next((w for w in service["edgeWorkers"] if w["worker"] != "total"), {"inferences": 0})
+
+    def written() -> int:
+        return running.json("get", "ji", "live").get("status", {}).get("total", {}).get("inferences", 0)
+
+    with subprocess.Popen([str(SEDNA), "--state", str(running.state), "open", "live", "--no-browser"],
+                          stdout=subprocess.PIPE, text=True) as forward:
+        try:
+            assert forward.stdout is not None
+            url = forward.stdout.readline().strip()
+            body = {"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 0, 0]}]}
+
+            def ask() -> bool:
+                request = urllib.request.Request(url + "v2/models/small/infer", json.dumps(body).encode(),
+                                                 {"Content-Type": "application/json"})
+                try:
+                    with urllib.request.urlopen(request, timeout=10):
+                        return True
+                except OSError:
+                    return False  # the worker does not listen yet
+
+            eventually("the edge worker answers", ask)
+            eventually("the first report is in the status", lambda: written() >= 1)
+            for _ in range(7):
+                assert ask()
+            found = eventually("top has the next report", lambda: (now := worker())["inferences"] >= 8 and now)
+            assert found["live"] and found["updateTime"]
+            assert written() < 8
+            assert "from the service's status" not in running.sedna("top", "--once")
+            if "PlainMode" not in running.sedna("get", "nodes", "-o", "json"):
+                running.sedna("net", "cut", "edge0")
+                told = running.sedna("top", "--once")
+                assert "from the service's status" in told and "does not answer" in told
+                assert not worker()["live"]
+                running.sedna("net", "restore", "edge0")
+                eventually("it is live again", lambda: worker()["live"])
         finally:
             forward.terminate()
     running.sedna("delete", "ji,models", "--all")

@@ -36,14 +36,15 @@ net::Task<std::unique_ptr<AgentStream>> AgentStream::open(AgentAddress agent, st
   net::TlsClientOptions options;
   options.ca_pem = agent.certificate;
   const net::TlsContext context = net::TlsContext::client(options);
-  net::StreamPtr plain = co_await net::connect_tcp_stream(agent.host, agent.port, deadline);
-  net::StreamPtr secure = co_await net::tls_client(std::move(plain), context, agent.node, deadline);
-  std::unique_ptr<AgentStream> self(new AgentStream(std::move(secure)));
+  net::StreamPtr stream = co_await net::connect_tcp_stream(agent.host, agent.port, deadline);
+  if (agent.tls) stream = co_await net::tls_client(std::move(stream), context, agent.node, deadline);
+  std::unique_ptr<AgentStream> self(new AgentStream(std::move(stream)));
   // Past the deadline the connection is cut, which ends what is waited for below.
   net::Watchdog watchdog(*self->stream_);
   watchdog.set(deadline);
-  const std::string head = "GET " + target + " HTTP/1.1\r\nHost: " + agent.node +
-                           "\r\nConnection: close\r\nAuthorization: Bearer " + agent.token + "\r\n\r\n";
+  std::string head = "GET " + target + " HTTP/1.1\r\nHost: " + agent.node + "\r\nConnection: close\r\n";
+  if (!agent.token.empty()) head += "Authorization: Bearer " + agent.token + "\r\n";
+  head += "\r\n";
   std::vector<asio::const_buffer> parts(1, asio::const_buffer(head.data(), head.size()));
   const net::IoResult sent = co_await net::write_all(*self->stream_, std::move(parts));
   if (!sent.ok()) throw net::io_error(sent.error, "asking the agent");

@@ -21,6 +21,7 @@ class AgentStream final : public serve::BodyProducer {
   AgentStream& operator=(const AgentStream&) = delete;
 
   int status() const { return head_.status; }
+  std::string content_type() const { return std::string(head_.headers.get("Content-Type")); }
   /// The body as one text, cut after `limit` bytes.
   net::Task<std::string> text(std::size_t limit);
 

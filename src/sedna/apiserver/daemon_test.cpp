@@ -289,6 +289,29 @@ TEST_F(DaemonTest, RolesBoundWhatTokensMayDo) {
   EXPECT_EQ(patch("theirs"), 403);
 }
 
+// HOME-1.9
+TEST_F(DaemonTest, OfANodeItsLocalControllerIsPassedOnForWhoMayRead) {
+  const std::string node = "/api/v1/nodes/edge0", workers = node + ":9100/proxy/sedna/workers";
+  EXPECT_EQ(get(workers).status, 404);
+  ASSERT_EQ(
+      ask("POST", "/api/v1/nodes", R"({"metadata":{"name":"edge0"}})", "application/json", {}, "node-edge0").status,
+      201);
+  EXPECT_THAT(get(workers).message(), HasSubstr("has not said yet where it is"));
+  const std::string nowhere = R"({"status":{"addresses":[{"type":"InternalIP","address":"127.250.3.9"}]}})";
+  ASSERT_EQ(ask("PATCH", node + "/status", nowhere, "application/merge-patch+json").status, 200);
+  const Answer silent = get(workers);
+  EXPECT_EQ(silent.status, 503);
+  EXPECT_THAT(silent.message(), HasSubstr("the local controller of node edge0 does not answer"));
+  EXPECT_EQ(ask("GET", workers, {}, {}, {}, "viewer").status, 503);
+  for (const char* who : {"gm", "node-edge0", "lc-edge0"})
+    EXPECT_EQ(ask("GET", workers, {}, {}, {}, who).status, 403) << who;
+  // No other port of it, and nothing but reading.
+  for (const std::string& other : {node + ":10250/proxy/", node + "/proxy/x", node + ":/proxy"}) {
+    EXPECT_THAT(get(other).message(), HasSubstr("the embedded API server passes on 9100")) << other;
+  }
+  EXPECT_GE(ask("POST", workers, "{}").status, 400);
+}
+
 TEST_F(DaemonTest, NewTokensCountAtOnceAndTheStateSurvivesARestart) {
   make_map("kept");
   StateFolder(state).write_kubeconfig("node-late", daemon->url());

@@ -109,6 +109,17 @@ net::Task<Response> Face::answer(serve::Request& request) {
   const std::size_t mark = request.target.find('?');
   auto query = Query::parse(mark == std::string::npos ? "" : std::string_view(request.target).substr(mark + 1));
   if (!query) co_return status_response(statuses::bad_request(query.error().what()));
+  auto target = reads ? PodProxy::node_target(path) : std::nullopt;
+  if (target) {
+    RequestInfo asked;
+    asked.kind = &api::kinds::kNode;
+    asked.name = target->node;
+    asked.subresource = "proxy";
+    asked.method = request.method;
+    if (auto refused = check_access(request.identity, asked, engine_)) co_return status_response(*refused);
+    Response passed_on = co_await proxy_.node(*std::move(target));
+    co_return passed_on;
+  }
   auto info = parse_request(request.method, path, *query);
   if (!info) {
     const auto absence = known_absence(path);

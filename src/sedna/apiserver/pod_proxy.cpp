@@ -15,6 +15,21 @@ namespace kinds = api::kinds;
 
 constexpr auto kAgentDeadline = std::chrono::seconds(10);
 
+constexpr auto kNodeDeadline = std::chrono::seconds(2);
+constexpr std::string_view kLocalControllerPort = "9100";
+
+std::string address_of(const api::Object& node) {
+  std::string out;
+  if (const json::array* all = api::array_at(node, {"status", "addresses"})) {
+    for (const json::value& a : *all) {
+      if (a.is_object() && api::string_at(a.get_object(), {"type"}) == "InternalIP") {
+        out = api::string_at(a.get_object(), {"address"});
+      }
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> container_names(const api::Object& pod, const char* list) {
   std::vector<std::string> names;
   if (const json::array* all = api::array_at(pod, {"spec", list})) {
@@ -57,13 +72,7 @@ store::Outcome<AgentAddress> PodProxy::agent_of(const std::string& node) const {
   const api::Object object = (*found)->object();
   AgentAddress agent;
   agent.node = node;
-  if (const json::array* all = api::array_at(object, {"status", "addresses"})) {
-    for (const json::value& a : *all) {
-      if (a.is_object() && api::string_at(a.get_object(), {"type"}) == "InternalIP") {
-        agent.host = api::string_at(a.get_object(), {"address"});
-      }
-    }
-  }
+  agent.host = address_of(object);
   const std::int64_t port = api::int_at(object, {"status", "daemonEndpoints", "kubeletEndpoint", "Port"});
   if (agent.host.empty() || port <= 0 || port > 65535) {
     return statuses::unavailable("the agent of node " + node + " has not said yet where it serves");
@@ -74,6 +83,58 @@ store::Outcome<AgentAddress> PodProxy::agent_of(const std::string& node) const {
   if (!token) return statuses::unavailable("no token is known for node " + node);
   agent.token = *std::move(token);
   return agent;
+}
+
+std::optional<NodeTarget> PodProxy::node_target(std::string_view path) {
+  constexpr std::string_view kNodes = "/api/v1/nodes/", kProxy = "/proxy";
+  if (!path.starts_with(kNodes)) return std::nullopt;
+  path.remove_prefix(kNodes.size());
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view name = path.substr(0, slash), rest = path.substr(slash);
+  if (!rest.starts_with(kProxy) || (rest.size() > kProxy.size() && rest[kProxy.size()] != '/')) return std::nullopt;
+  NodeTarget out;
+  const std::size_t colon = name.find(':');
+  out.node = name.substr(0, colon);
+  if (colon != std::string_view::npos) out.port = name.substr(colon + 1);
+  out.path = rest.size() > kProxy.size() ? rest.substr(kProxy.size()) : "/";
+  return out;
+}
+
+net::Task<Response> PodProxy::node(NodeTarget target) {
+  if (target.port != kLocalControllerPort) {
+    store::Status status = statuses::no_such_path();
+    status.message = "of a node's ports the embedded API server passes on " + std::string(kLocalControllerPort) +
+                     ", that of the local controller: use sedna port-forward for those of Pods";
+    co_return status_response(status);
+  }
+  const auto found = engine_.get(kinds::kNode, {}, target.node);
+  if (!found) co_return status_response(found.status());
+  AgentAddress address;
+  address.node = target.node;
+  address.host = address_of((*found)->object());
+  address.port = static_cast<std::uint16_t>(std::stoi(target.port));
+  address.tls = false;
+  std::unique_ptr<AgentStream> stream;
+  std::string trouble = "the node has not said yet where it is";
+  if (!address.host.empty()) {
+    try {
+      stream = co_await AgentStream::open(address, std::move(target.path), Deadline::after(kNodeDeadline));
+    } catch (const Error& error) {
+      trouble = error.what();
+    }
+  }
+  if (!stream) {
+    store::Status status =
+        statuses::unavailable("the local controller of node " + target.node + " does not answer: " + trouble);
+    status.retry_after_seconds.reset();  // an offline node is not back in a second
+    co_return status_response(status);
+  }
+  Response response;
+  response.status = stream->status();
+  response.headers.add("Content-Type", stream->content_type());
+  response.producer = std::move(stream);
+  co_return response;
 }
 
 net::Task<Response> PodProxy::logs(RequestInfo info) {

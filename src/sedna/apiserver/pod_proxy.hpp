@@ -1,5 +1,5 @@
-// What of a Pod lies with its node's agent and not in the store: logs. Asked for over HTTPS, as kube-apiserver asks a
-// kubelet. Internal to module apiserver.
+// What lies with a node and not in the store: logs of Pods, asked for over HTTPS, as kube-apiserver asks a kubelet;
+// what a local controller tells. Internal to module apiserver.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,13 @@ struct AgentAddress {
   std::string node;         ///< the name its certificate has
   std::string certificate;  ///< PEM
   std::string token;
+  bool tls = true;
+};
+
+/// What is asked of a node.
+struct NodeTarget {
+  NodeTarget() {}
+  std::string node, port, path;
 };
 
 class PodProxy {
@@ -29,6 +36,11 @@ class PodProxy {
 
   /// GET …/pods/{name}/log
   net::Task<serve::Response> logs(RequestInfo info);
+
+  /// GET /api/v1/nodes/{name}:{port}/proxy/{path}: nothing when `path` is not of this kind. Of a node's ports only that
+  /// of its local controller, which answers anybody on the node's network.
+  static std::optional<NodeTarget> node_target(std::string_view path);
+  net::Task<serve::Response> node(NodeTarget target);
 
   store::Outcome<AgentAddress> agent_of(const std::string& node) const;
 

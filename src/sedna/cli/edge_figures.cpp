@@ -19,25 +19,12 @@ std::optional<double> latency_at(const json::object& figures, std::string_view k
   return v->to_number<double>();
 }
 
-EdgeFigures read(const json::object& figures) {
-  EdgeFigures out;
-  out.inferences = api::int_at(figures, {"inferences"});
-  out.hard = api::int_at(figures, {"hardExamples"});
-  out.upload_bytes = api::int_at(figures, {"uploadBytes"});
-  out.fallbacks = api::int_at(figures, {"fallbacks"});
-  out.upload_ratio = number_at(figures, "uploadRatio");
-  out.p50 = latency_at(figures, "p50");
-  out.p90 = latency_at(figures, "p90");
-  out.p99 = latency_at(figures, "p99");
-  if (const auto* errors = api::object_at(figures, {"errors"})) {
-    for (const auto& [cause, count] : *errors) {
-      const std::int64_t n = api::int_at(*errors, {cause});
-      if (n == 0) continue;
-      out.errors += n;
-      out.causes += (out.causes.empty() ? "" : ", ") + std::string(cause) + " " + with_thousands(n);
-    }
+std::string text_of(const std::map<std::string, std::int64_t>& causes) {
+  std::string out;
+  for (const auto& [cause, n] : causes) {
+    if (n != 0) out += (out.empty() ? "" : ", ") + cause + " " + with_thousands(n);
   }
-  return out;
+  return out.empty() ? "0" : out;
 }
 
 std::string formatted(const char* format, double value) {
@@ -53,6 +40,44 @@ std::string milliseconds(const std::optional<double>& value) {
 
 }  // namespace
 
+EdgeFigures read_figures(const json::object& figures) {
+  EdgeFigures out;
+  out.inferences = api::int_at(figures, {"inferences"});
+  out.hard = api::int_at(figures, {"hardExamples"});
+  out.uploads = api::int_at(figures, {"uploads"});
+  out.upload_bytes = api::int_at(figures, {"uploadBytes"});
+  out.fallbacks = api::int_at(figures, {"fallbacks"});
+  out.upload_ratio = number_at(figures, "uploadRatio");
+  out.p50 = latency_at(figures, "p50");
+  out.p90 = latency_at(figures, "p90");
+  out.p99 = latency_at(figures, "p99");
+  if (const auto* errors = api::object_at(figures, {"errors"})) {
+    for (const auto& [cause, count] : *errors) {
+      const std::int64_t n = api::int_at(*errors, {cause});
+      out.errors += n;
+      out.causes[cause] += n;
+    }
+  }
+  return out;
+}
+
+void add_figures(EdgeFigures& total, const EdgeFigures& figures, int sign) {
+  total.inferences += sign * figures.inferences;
+  total.hard += sign * figures.hard;
+  total.uploads += sign * figures.uploads;
+  total.upload_bytes += sign * figures.upload_bytes;
+  total.fallbacks += sign * figures.fallbacks;
+  total.errors += sign * figures.errors;
+  for (const auto& [cause, n] : figures.causes) total.causes[cause] += sign * n;
+  total.upload_ratio =
+      total.inferences > 0 ? static_cast<double>(total.uploads) / static_cast<double>(total.inferences) : 0;
+  if (sign > 0 && figures.p99.value_or(0) > total.p99.value_or(0)) {
+    total.p50 = figures.p50;
+    total.p90 = figures.p90;
+    total.p99 = figures.p99;
+  }
+}
+
 std::vector<EdgeFigures> edge_figures_of(const api::Object& service) {
   std::vector<EdgeFigures> out;
   const auto* workers = api::array_at(service, {"status", "edgeWorkers"});
@@ -61,8 +86,9 @@ std::vector<EdgeFigures> edge_figures_of(const api::Object& service) {
     if (!w.is_object()) continue;
     const json::object& entry = w.as_object();
     const auto* figures = api::object_at(entry, {"figures"});
-    EdgeFigures row = figures != nullptr ? read(*figures) : EdgeFigures();
+    EdgeFigures row = figures != nullptr ? read_figures(*figures) : EdgeFigures();
     row.worker = api::string_at(entry, {"name"});
+    row.uid = api::string_at(entry, {"uid"});
     row.node = api::string_at(entry, {"node"});
     row.updated = api::string_at(entry, {"updateTime"});
     const auto* ready = entry.if_contains("ready");
@@ -71,9 +97,9 @@ std::vector<EdgeFigures> edge_figures_of(const api::Object& service) {
   }
   const auto* total = api::object_at(service, {"status", "total"});
   if (total != nullptr && (out.size() > 1 || api::object_at(service, {"status", "ended"}) != nullptr)) {
-    EdgeFigures row = read(*total);
+    EdgeFigures row = read_figures(*total);
     row.worker = "total";
-    row.ready = true;
+    row.is_total = row.ready = true;
     out.push_back(std::move(row));
   }
   return out;
@@ -89,7 +115,7 @@ std::string render_edge_figures(const Console& console, const std::vector<EdgeFi
                f.node.empty() ? "-" : f.node, with_thousands(f.inferences), with_thousands(f.hard),
                formatted("%.1f%%", 100 * f.upload_ratio), human_bytes(static_cast<double>(f.upload_bytes)),
                milliseconds(f.p50), milliseconds(f.p90), milliseconds(f.p99), with_thousands(f.fallbacks),
-               Cell(f.causes.empty() ? "0" : f.causes, f.errors > 0 ? Style::kWarning : Style::kPlain)});
+               Cell(text_of(f.causes), f.errors > 0 ? Style::kWarning : Style::kPlain)});
   }
   return table.render(console);
 }

@@ -2,6 +2,7 @@
 // `top`.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,13 +13,20 @@
 namespace sedna::cli {
 
 struct EdgeFigures {
-  std::string worker, node, updated;
+  std::string worker, uid, node, updated;
   bool ready = false;
-  std::int64_t inferences = 0, hard = 0, upload_bytes = 0, fallbacks = 0, errors = 0;
+  bool is_total = false;
+  bool live = false;  ///< not from the status: as the worker reported it to its local controller
+  std::int64_t inferences = 0, hard = 0, uploads = 0, upload_bytes = 0, fallbacks = 0, errors = 0;
   double upload_ratio = 0;
-  std::optional<double> p50, p90, p99;  ///< milliseconds
-  std::string causes;                   ///< "timeout 3, refused 1"
+  std::optional<double> p50, p90, p99;         ///< milliseconds
+  std::map<std::string, std::int64_t> causes;  ///< of the errors
 };
+
+/// status.edgeWorkers[].figures, or what has its form.
+EdgeFigures read_figures(const json::object& figures);
+/// Adds those of a worker to a total, or takes them out (`sign` -1). Percentiles don't add up: the slowest's stand.
+void add_figures(EdgeFigures& total, const EdgeFigures& figures, int sign);
 
 /// One a worker, then the total of all (named "total") when there is more than one.
 std::vector<EdgeFigures> edge_figures_of(const api::Object& service);

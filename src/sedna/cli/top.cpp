@@ -7,6 +7,7 @@
 
 #include "sedna/cli/edge_figures.hpp"
 #include "sedna/cli/federated_figures.hpp"
+#include "sedna/cli/live_figures.hpp"
 #include "sedna/cli/overview.hpp"
 #include "sedna/cli/text_table.hpp"
 
@@ -21,18 +22,19 @@ struct Reported {
 
 class Top {
  public:
-  Top(Cluster& cluster, const TopOptions& options) : cluster_(cluster), options_(options) {}
+  Top(Cluster& cluster, const TopOptions& options) : cluster_(cluster), options_(options), live_(cluster) {}
 
   std::string text(const Console& console) {
     std::string out;
+    live_.refresh(options_.ns);
     for (const auto& [name, service] : objects(api::kinds::kJointInferenceService)) {
-      const auto figures = edge_figures_of(service);
+      const auto figures = figures_of(name, service);
       out += console.styled(Style::kBold, name) + "   " +
              state_of(console, api::kinds::kJointInferenceService, service) + "   " + rates(service, figures);
       out += "\n" +
-             (figures.empty() ? std::string("  no figures yet: workers report once a minute at most\n")
+             (figures.empty() ? std::string("  no figures yet: workers report twice a minute\n")
                               : render_edge_figures(console, figures)) +
-             "\n";
+             ages(console, figures) + "\n";
     }
     for (const auto& [name, job] : objects(api::kinds::kFederatedLearningJob)) {
       const std::string line = federated_progress_line(job);
@@ -45,9 +47,10 @@ class Top {
 
   json::value to_json() {
     json::array all;
+    live_.refresh(options_.ns);
     for (const auto& [name, service] : objects(api::kinds::kJointInferenceService)) {
       json::array workers;
-      for (const auto& f : edge_figures_of(service)) {
+      for (const auto& f : figures_of(name, service)) {
         workers.push_back({{"worker", f.worker},
                            {"node", f.node},
                            {"inferences", f.inferences},
@@ -56,6 +59,10 @@ class Top {
                            {"uploadBytes", f.upload_bytes},
                            {"fallbacks", f.fallbacks},
                            {"errors", f.errors}});
+        if (f.is_total) continue;
+        auto& worker = workers.back().as_object();
+        worker["live"] = f.live;
+        if (!f.updated.empty()) worker["updateTime"] = f.updated;
       }
       all.push_back({{"service", name}, {"edgeWorkers", std::move(workers)}});
     }
@@ -75,6 +82,28 @@ class Top {
     if (!found && found.status().is_not_found()) return out;  // a cluster without this kind
     if (!found) throw found.status().to_error();
     for (auto& item : found->items) out.emplace_back(api::key_of(item), std::move(item));
+    return out;
+  }
+
+  std::vector<EdgeFigures> figures_of(const std::string& name, const api::Object& service) const {
+    auto rows = edge_figures_of(service);
+    live_.put_into(name, rows);
+    return rows;
+  }
+
+  /// Which figures are not of now, how old they are, and why.
+  std::string ages(const Console& console, const std::vector<EdgeFigures>& figures) const {
+    std::string out;
+    for (const auto& f : figures) {
+      const std::string why = live_.trouble(f.node);
+      if (f.is_total || f.live || (!f.ready && why.empty())) continue;
+      const auto at = api::parse_time(f.updated);
+      out += "  " +
+             console.styled(Style::kDim, f.worker + ": from the service's status" +
+                                             (at ? ", " + age_of(f.updated, SystemClock::now()) + " old" : "") +
+                                             (why.empty() ? "" : " (" + why + ")")) +
+             "\n";
+    }
     return out;
   }
 
@@ -135,6 +164,7 @@ class Top {
 
   Cluster& cluster_;
   const TopOptions& options_;
+  LiveFigures live_;
   std::map<std::string, Reported> reported_;
   std::map<std::string, double> rate_;
 };

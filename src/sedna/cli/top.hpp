@@ -18,8 +18,9 @@ struct TopOptions {
   std::chrono::milliseconds interval{2000};
 };
 
-/// Services with their figures and, from the second look on, inferences a second; nodes with their workers. Goes on
-/// until the process is ended, unless `once` or not on a terminal.
+/// Services with their figures (of now where the nodes' local controllers are reached, else the status's with their
+/// age) and, from the second look on, inferences a second; nodes with their workers. Goes on until the process is
+/// ended, unless `once` or not on a terminal.
 int top(Cluster& cluster, Console& console, const TopOptions& options);
 
 }  // namespace sedna::cli

@@ -1,26 +1,17 @@
 #include "sedna/gm/edge_reports.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
+
+#include "sedna/link/report_figures.hpp"
 
 namespace sedna::gm {
 
 namespace {
 
-double number_at(const json::object& o, std::string_view name) {
-  const json::value* v = o.if_contains(name);
-  if (v == nullptr) return 0;
-  if (v->is_int64()) return static_cast<double>(v->get_int64());
-  if (v->is_uint64()) return static_cast<double>(v->get_uint64());
-  return v->is_double() ? v->get_double() : 0;
-}
-
-std::int64_t count_at(const json::object& o, std::string_view name) {
-  constexpr double kMost = 1e15;  // sums of many stay whole numbers
-  const double v = number_at(o, name);
-  return v > 0 && v < kMost ? static_cast<std::int64_t>(std::llround(v)) : 0;
-}
+using link::count_at;
+using link::number_at;
+using link::ratio_of;
 
 /// The list of that name, made when it is not there, without entries that are no objects.
 json::array& list_of(json::object& o, std::string_view name) {
@@ -29,12 +20,6 @@ json::array& list_of(json::object& o, std::string_view name) {
   auto& list = v.get_array();
   for (auto it = list.begin(); it != list.end();) it = it->is_object() ? it + 1 : list.erase(it);
   return list;
-}
-
-/// A share with four digits: enough for a person, and it does not change with every sample.
-double ratio_of(std::int64_t part, std::int64_t whole) {
-  constexpr double kDigits = 1e4;
-  return whole <= 0 ? 0 : std::round(static_cast<double>(part) / static_cast<double>(whole) * kDigits) / kDigits;
 }
 
 constexpr std::string_view kCounts[] = {"inferences", "hardExamples", "uploads", "uploadBytes", "fallbacks"};
@@ -50,41 +35,6 @@ void add_figures(json::object& sum, const json::object& figures) {
   for (const auto& [cause, count] : *errors) all[cause] = count_at(all, cause) + count_at(*errors, cause);
 }
 
-/// Percentiles or counts by name: only what is a number, and not without end.
-json::object numbers_of(const json::value& value) {
-  constexpr std::size_t kMost = 32;
-  json::object out;
-  if (!value.is_object()) return out;
-  for (const auto& [name, number] : value.get_object()) {
-    if (number.is_number() && out.size() < kMost) out[name] = number;
-  }
-  return out;
-}
-
-json::object figures_of(const json::object& body) {
-  static const json::object kNone;
-  const auto* info = api::object_at(body, {"ownerInfo"});
-  const auto* statistics = api::object_at(body, {"statistics"});
-  if (info == nullptr) info = &kNone;
-  if (statistics == nullptr) statistics = &kNone;
-  json::object figures;
-  const std::int64_t inferences = count_at(*info, "inferenceNumber");
-  figures["inferences"] = inferences;
-  figures["hardExamples"] = count_at(*info, "hardExampleNumber");
-  const double share = number_at(*info, "uploadCloudRatio");
-  std::int64_t uploads = std::llround(std::clamp(share, 0.0, 1.0) * static_cast<double>(inferences));
-  if (statistics->contains("uploads")) uploads = count_at(*statistics, "uploads");
-  figures["uploads"] = uploads;
-  figures["uploadRatio"] = ratio_of(uploads, inferences);
-  for (const std::string_view name : {"uploadBytes", "fallbacks"}) {
-    if (statistics->contains(name)) figures[name] = count_at(*statistics, name);
-  }
-  for (const std::string_view name : {"latencyMilliseconds", "errors"}) {
-    if (const json::value* v = statistics->if_contains(name)) figures[name] = numbers_of(*v);
-  }
-  return figures;
-}
-
 /// The entry that a report makes. Without a Pod's uid (upstream's workers) the worker's name stands for it.
 json::object entry_of(const Fact& fact, const std::map<std::string, LivingPod>& living) {
   const std::string uid(api::string_at(fact.body, {"podUid"}));
@@ -98,7 +48,7 @@ json::object entry_of(const Fact& fact, const std::map<std::string, LivingPod>& 
     entry["reporter"] = fact.source;
     entry["sequence"] = static_cast<std::int64_t>(fact.sequence);
   }
-  entry["figures"] = figures_of(fact.body);
+  entry["figures"] = link::report_figures(fact.body);
   const auto updated = api::string_at(fact.body, {"time"});
   if (api::parse_time(updated)) entry["updateTime"] = updated;
   return entry;

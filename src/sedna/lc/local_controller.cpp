@@ -125,12 +125,18 @@ struct LocalController::Impl {
     co_return serve::Response::json(200, json::write(out));
   }
 
+  net::Task<serve::Response> tell_workers(serve::Request& /*request*/) {
+    const json::object out{{"node", options.node}, {"workers", reports.latest()}};
+    co_return serve::Response::json(200, json::write(out));
+  }
+
   void start() {
     serve::RouteOptions open;
     open.anonymous = true;
     open.error_body = [](int status, const Error& error) { return answer(status, error.what()); };
     server.route("POST", "/sedna/workers/{name}/info", [this](serve::Request& q) { return take_report(q); }, open);
     server.route("GET", "/sedna/status", [this](serve::Request& q) { return tell_status(q); }, open);
+    server.route("GET", "/sedna/workers", [this](serve::Request& q) { return tell_workers(q); }, open);
     server.start();
     if (options.unix_socket) {
       try {

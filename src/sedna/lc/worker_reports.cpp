@@ -1,19 +1,25 @@
 #include "sedna/lc/worker_reports.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "sedna/api/object.hpp"
 #include "sedna/base/log.hpp"
 #include "sedna/base/text.hpp"
+#include "sedna/link/report_figures.hpp"
 
 namespace sedna::lc {
 
 namespace {
 
+using link::number_at;
+
 constexpr std::string_view kPrefix = "worker/";
 constexpr std::string_view kService = "JointInferenceService";
 constexpr std::string_view kFederated = "FederatedLearningJob";
 constexpr std::size_t kMostResults = 16;
+constexpr std::size_t kMostLatest = 1024;
 constexpr std::size_t kLongestName = 512;
 
 const json::value* member(const json::object& o, std::string_view name) {
@@ -29,11 +35,6 @@ double number_of(const json::value& v) {
   if (v.is_int64()) return static_cast<double>(v.get_int64());
   if (v.is_uint64()) return static_cast<double>(v.get_uint64());
   return v.is_double() ? v.get_double() : 0;
-}
-
-double number_at(const json::object& o, std::string_view name) {
-  const json::value* v = o.if_contains(name);
-  return v == nullptr ? 0 : number_of(*v);
 }
 
 json::object object_at(const json::object& o, std::string_view name) {
@@ -148,7 +149,8 @@ WorkerReports::WorkerReports(NodeState& state, journal::Journal& store, Reporter
       report_(std::move(report)),
       clock_(clock),
       taken_(registry.counter("sedna_lc_reports_total", "Reports of workers that were passed on")),
-      dropped_(registry.counter("sedna_lc_reports_dropped_total", "Reports of workers whose job is not known here")) {}
+      dropped_(registry.counter("sedna_lc_reports_dropped_total", "Reports of workers whose job is not known here")),
+      registry_(registry) {}
 
 /// The service or job that a report belongs to, "" when there is none. Upstream's workers say ownerName "sedna" when
 /// JOB_NAME is not set: then it is the only one of their namespace.
@@ -222,8 +224,43 @@ std::string WorkerReports::take_service(const WorkerReport& report) {
   memory["base"] = base;
   memory["last"] = now;
   store_.replace(stored_key, json::write(memory));
-  report_({std::string(kService), key}, worker, fact_of(report, base, api::format_time(clock_.wall())));
+  const json::object fact = fact_of(report, base, api::format_time(clock_.wall()));
+  remember(key, worker, fact);
+  report_({std::string(kService), key}, worker, fact);
   return {};
+}
+
+void WorkerReports::remember(const std::string& service, const std::string& worker, const json::object& fact) {
+  latest_[{service, worker}] = json::object{
+      {"service", service}, {"worker", worker}, {"time", fact.at("time")}, {"figures", link::report_figures(fact)}};
+  if (latest_.size() > kMostLatest) {
+    latest_.erase(std::min_element(latest_.begin(), latest_.end(), [](const auto& a, const auto& b) {
+      return api::string_at(a.second, {"time"}) < api::string_at(b.second, {"time"});
+    }));
+  }
+  const auto slash = service.find('/');
+  const metrics::Labels labels{{"namespace", service.substr(0, slash)}, {"service", service.substr(slash + 1)}};
+  for (const auto& [name, help, member] :
+       {std::tuple{"sedna_lc_service_inferences", "As its edge workers on this node reported", "inferences"},
+        {"sedna_lc_service_hard_examples", "As its edge workers on this node reported", "hardExamples"},
+        {"sedna_lc_service_uploads", "As its edge workers on this node reported", "uploads"},
+        {"sedna_lc_service_upload_bytes", "As its edge workers on this node reported", "uploadBytes"},
+        {"sedna_lc_service_fallbacks", "As its edge workers on this node reported", "fallbacks"}}) {
+    double total = 0;
+    for (auto it = latest_.lower_bound({service, {}}); it != latest_.end() && it->first.first == service; ++it) {
+      total += link::number_at(it->second.at("figures").get_object(), member);
+    }
+    registry_.gauge(name, help, labels).set(total);
+  }
+}
+
+json::array WorkerReports::latest() const {
+  const std::lock_guard lock(mutex_);
+  json::array out;
+  for (const auto& [key, entry] : latest_) {
+    if (state_.get({std::string(kService), key.first}) != nullptr) out.push_back(entry);
+  }
+  return out;
 }
 
 }  // namespace sedna::lc

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "sedna/base/metrics.hpp"
 #include "sedna/base/result.hpp"
@@ -37,11 +39,15 @@ class WorkerReports {
   /// Durable when it returns. Returns what became of it, for the log: "" when it was passed on. Throws Error when the
   /// disk takes nothing more.
   std::string take(const WorkerReport& report);
+  /// What workers of JointInferenceServices reported last, since this process began: [{service: "namespace/name",
+  /// worker: the Pod's uid or else a name, time, figures: as in the service's status}].
+  json::array latest() const;
 
  private:
   std::string owner_key(const WorkerReport& report, std::string_view kind) const;
   std::string take_service(const WorkerReport& report);
   std::string take_job(const WorkerReport& report);
+  void remember(const std::string& service, const std::string& worker, const json::object& fact);
 
   NodeState& state_;
   journal::Journal& store_;
@@ -49,7 +55,9 @@ class WorkerReports {
   const Clock& clock_;
   metrics::Counter& taken_;
   metrics::Counter& dropped_;
-  std::mutex mutex_;
+  metrics::Registry& registry_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, json::object> latest_;  ///< by service and worker
 };
 
 /// Figures of a worker over all its runs: those of this run (`now`) plus those of the runs before it (`base`).

@@ -97,6 +97,31 @@ TEST_F(Reports, OurWorkersSayWhichRunItIsAndWhichPod) {
   EXPECT_EQ(statistics.at("latencyMilliseconds").at("p50"), 1.5);
 }
 
+// HOME-1.9
+TEST_F(Reports, TheLatestFiguresAreThereToBeAskedFor) {
+  WorkerReports reports = make();
+  const auto report = [&](const char* uid, int inferences) {
+    const std::string more =
+        std::string(R"(,"podUid":")") + uid + R"(","run":"a","statistics":{"uploads":4,"fallbacks":1})";
+    EXPECT_EQ(reports.take(parse_worker_report(body("digits", inferences, 5, 0.4, more)).value()), "");
+  };
+  EXPECT_TRUE(reports.latest().empty());
+  report("uid-1", 10);
+  report("uid-2", 20);
+  report("uid-1", 30);
+  const json::array latest = reports.latest();
+  ASSERT_EQ(latest.size(), 2U);
+  EXPECT_EQ(latest[0].at("service"), "default/digits");
+  EXPECT_EQ(latest[0].at("worker"), "uid-1");
+  EXPECT_EQ(latest[0].at("time"), "2026-01-31T13:05:59Z");
+  EXPECT_EQ(latest[0].at("figures").at("inferences"), 30);
+  EXPECT_EQ(latest[0].at("figures").at("uploads"), 4);
+  const metrics::Labels labels{{"namespace", "default"}, {"service", "digits"}};
+  EXPECT_EQ(registry_.gauge("sedna_lc_service_inferences", "", labels).value(), 50);
+  state_.gone({"JointInferenceService", "default/digits"});
+  EXPECT_TRUE(reports.latest().empty());
+}
+
 TEST_F(Reports, UpstreamsDefaultOwnerIsTheOnlyServiceOfTheNamespace) {
   EXPECT_EQ(take(body("sedna", 1, 0, 0)), "");
   EXPECT_EQ(subject_.key, "default/digits");
