@@ -14,8 +14,6 @@ _FEATURES = {
     "sedna.core.incremental_learning": "incremental learning",
     "sedna.core.lifelong_learning": "lifelong learning",
     "sedna.core.multi_edge_inference": "multi-edge inference",
-    "sedna.algorithms.client_choose": "federated learning's second interface",
-    "sedna.algorithms.transmitter": "federated learning's second interface",
     "sedna.algorithms.knowledge_management": "lifelong learning",
     "sedna.algorithms.multi_task_learning": "lifelong learning",
     "sedna.algorithms.seen_task_learning": "lifelong learning",

@@ -6,6 +6,7 @@
 namespace sedna::python {
 
 void bind_calibration(nanobind::module_& m);
+void bind_features(nanobind::module_& m);
 void bind_federated(nanobind::module_& m);
 void bind_filters(nanobind::module_& m);
 void bind_joint(nanobind::module_& m);

@@ -152,12 +152,26 @@ class RoundCall {
   std::shared_ptr<PendingRound> pending_;
 };
 
+/// {"url", "endpoint", "access_key", "secret_key"}: what is empty comes from the environment.
+federated::ExchangeOptions exchange_of(const std::map<std::string, std::string>& store) {
+  federated::ExchangeOptions options;
+  const auto take = [&](const char* key, std::string& into) {
+    if (const auto it = store.find(key); it != store.end() && !it->second.empty()) into = it->second;
+  };
+  take("url", options.url);
+  take("endpoint", options.s3.endpoint);
+  take("access_key", options.s3.access_key_id);
+  take("secret_key", options.s3.secret_access_key);
+  return options;
+}
+
 class AggregationHost {
  public:
   AggregationHost(std::string aggregation, std::string host, std::uint16_t port, std::size_t participants,
                   std::int64_t exit_round, std::size_t max_message, const std::map<std::string, std::string>& settings,
                   bool python_rule, bool plaintext, std::string cert_file, std::string key_file,
-                  std::string client_ca_file, std::string token_file)
+                  std::string client_ca_file, std::string token_file, bool features,
+                  const std::map<std::string, std::string>& store)
       : queue_(std::make_shared<RoundQueue>()) {
     federated::AggregationServerOptions o;
     o.aggregation = std::move(aggregation);
@@ -173,6 +187,8 @@ class AggregationHost {
     o.rounds.participants = participants;
     o.rounds.exit_round = exit_round;
     o.max_message = max_message;
+    o.features = features;
+    o.exchange = exchange_of(store);
     federated::apply_settings(o, settings);
     if (python_rule) {
       o.factory = [queue = queue_] {
@@ -314,11 +330,13 @@ class FederatedClient {
 
 class FederatedHttpClient {
  public:
-  FederatedHttpClient(const std::map<std::string, std::string>& environment, const std::string& aggregation) {
+  FederatedHttpClient(const std::map<std::string, std::string>& environment, const std::string& aggregation,
+                      const std::map<std::string, std::string>& store) {
     const worker::Context context(
         std::map<std::string, std::string, std::less<>>(environment.begin(), environment.end()));
-    client_ =
-        std::make_unique<federated::RoundClient>(federated::RoundClientOptions::from_context(context, aggregation));
+    auto options = federated::RoundClientOptions::from_context(context, aggregation);
+    options.exchange = exchange_of(store);
+    client_ = std::make_unique<federated::RoundClient>(std::move(options));
   }
   ~FederatedHttpClient() {
     const nb::gil_scoped_release unlocked;
@@ -382,6 +400,7 @@ class FederatedHttpClient {
   }
   std::int64_t round() const { return client_->round(); }
   std::uint64_t resumed() const { return client_->resumed(); }
+  std::uint64_t exchanged() const { return client_->exchanged(); }
   std::uint64_t reconnects() const { return client_->reconnects(); }
   std::uint64_t bytes_sent() const { return client_->bytes_sent(); }
   std::uint64_t bytes_received() const { return client_->bytes_received(); }
@@ -408,8 +427,9 @@ void bind_federated(nb::module_& m) {
   m.def("federated_rules", &federated_rules, "Names of the algorithms and robust rules that run in the core.");
   m.def("federated_settings", &federated_settings, "Names of the aggregation server's settings.");
   nb::class_<FederatedHttpClient>(m, "FederatedHttpClient", "A client of the aggregation server, over HTTP.")
-      .def(nb::init<const std::map<std::string, std::string>&, const std::string&>(), nb::arg("environment"),
-           nb::arg("aggregation"))
+      .def(nb::init<const std::map<std::string, std::string>&, const std::string&,
+                    const std::map<std::string, std::string>&>(),
+           nb::arg("environment"), nb::arg("aggregation"), nb::arg("store") = std::map<std::string, std::string>())
       .def("connect", &FederatedHttpClient::connect)
       .def("adopt", &FederatedHttpClient::adopt, nb::arg("weights"), nb::arg("names"))
       .def_prop_ro("personal", &FederatedHttpClient::personal)
@@ -423,6 +443,7 @@ void bind_federated(nb::module_& m) {
       .def_prop_ro("committed", &FederatedHttpClient::committed)
       .def_prop_ro("round", &FederatedHttpClient::round)
       .def_prop_ro("resumed", &FederatedHttpClient::resumed)
+      .def_prop_ro("exchanged", &FederatedHttpClient::exchanged)
       .def_prop_ro("reconnects", &FederatedHttpClient::reconnects)
       .def_prop_ro("bytes_sent", &FederatedHttpClient::bytes_sent)
       .def_prop_ro("bytes_received", &FederatedHttpClient::bytes_received);
@@ -433,10 +454,11 @@ void bind_federated(nb::module_& m) {
   nb::class_<AggregationHost>(m, "AggregationHost", "The aggregation server.")
       .def(nb::init<std::string, std::string, std::uint16_t, std::size_t, std::int64_t, std::size_t,
                     const std::map<std::string, std::string>&, bool, bool, std::string, std::string, std::string,
-                    std::string>(),
+                    std::string, bool, const std::map<std::string, std::string>&>(),
            nb::arg("aggregation"), nb::arg("host"), nb::arg("port"), nb::arg("participants"), nb::arg("exit_round"),
            nb::arg("max_message"), nb::arg("settings"), nb::arg("python_rule"), nb::arg("plaintext"),
-           nb::arg("cert_file"), nb::arg("key_file"), nb::arg("client_ca_file"), nb::arg("token_file"))
+           nb::arg("cert_file"), nb::arg("key_file"), nb::arg("client_ca_file"), nb::arg("token_file"),
+           nb::arg("features") = false, nb::arg("store") = std::map<std::string, std::string>())
       .def("start", &AggregationHost::start)
       .def("next", &AggregationHost::next, nb::arg("seconds"), nb::rv_policy::take_ownership)
       .def("wait", &AggregationHost::wait, nb::arg("seconds"))

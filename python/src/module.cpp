@@ -45,6 +45,7 @@ NB_MODULE(_sedna, m) {
   });
   sedna::python::bind_calibration(m);
   sedna::python::bind_federated(m);
+  sedna::python::bind_features(m);
   sedna::python::bind_filters(m);
   sedna::python::bind_joint(m);
   sedna::python::bind_server(m);

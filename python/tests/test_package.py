@@ -41,11 +41,8 @@ def test_import_is_light() -> None:
 
 @pytest.mark.parametrize("statement", [
     "import sedna.core.incremental_learning",
-    "from sedna.core.federated_learning import FederatedLearningV2",
     "from sedna.core.lifelong_learning import LifelongLearning",
     "import sedna.core.multi_edge_inference.components.detector",
-    "from sedna.algorithms.transmitter import WSTransmitter",
-    "from sedna.service.server import AggregationServerV2",
     "from sedna.service.client import KBClient",
     "from sedna.core.base import ModelLoadingThread",
 ])

@@ -1,44 +1,16 @@
 #include "sedna/federated/privacy.hpp"
 
-#include <sys/random.h>
-
-#include <array>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numbers>
 
 #include "sedna/federated/elementwise.hpp"
+#include "sedna/federated/secure_words.hpp"
 #include "sedna/federated/settings.hpp"
 
 namespace sedna::federated {
 
 namespace {
-
-/// Uniform 64-bit words from the kernel's generator, a page at a time.
-class SecureWords {
- public:
-  std::uint64_t next() {
-    if (at_ == words_.size()) refill();
-    return words_[at_++];
-  }
-
- private:
-  void refill() {
-    auto* bytes = reinterpret_cast<char*>(words_.data());
-    std::size_t have = 0;
-    while (have < sizeof words_) {
-      const ssize_t n = ::getrandom(bytes + have, sizeof words_ - have, 0);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) throw Error(ErrorCode::kInternal, "the operating system gives no random bytes", "privacy");
-      have += static_cast<std::size_t>(n);
-    }
-    at_ = 0;
-  }
-  std::array<std::uint64_t, 512> words_{};
-  std::size_t at_ = words_.size();
-};
 
 /// Box–Muller over 53-bit uniforms.
 class Gaussian {

@@ -46,6 +46,7 @@ RoundClient::Impl::Impl(RoundClientOptions o)
     : options(named(std::move(o))),
       http(options.origin, options.http),
       personal(options.personal, personal_file(options.state_folder, options.client_id)) {
+  if (!options.exchange.url.empty()) exchange = std::make_unique<Exchange>(options.exchange);
   load_residual();
 }
 
@@ -240,6 +241,9 @@ std::uint64_t RoundClient::resumed() const {
 std::uint64_t RoundClient::reconnects() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->reconnects;
+}
+std::uint64_t RoundClient::exchanged() const {
+  return impl_->exchanged;
 }
 std::uint64_t RoundClient::bytes_sent() const {
   return impl_->sent;

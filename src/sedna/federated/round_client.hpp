@@ -11,6 +11,7 @@
 
 #include "sedna/base/clock.hpp"
 #include "sedna/federated/algorithm.hpp"
+#include "sedna/federated/exchange.hpp"
 #include "sedna/net/http_client.hpp"
 #include "sedna/worker/context.hpp"
 
@@ -25,7 +26,8 @@ struct RoundClientOptions {
   SteadyClock::duration connect_timeout = std::chrono::seconds(300);  ///< at first, and after each break
   /// Where what coding has not sent yet, and the personal tensors, survive a restart; empty: nowhere.
   std::string state_folder;
-  std::string personal;  ///< tensors that never leave: "FedBN", "FedPer,last=2"; empty: all are shared
+  std::string personal;      ///< tensors that never leave: "FedBN", "FedPer,last=2"; empty: all are shared
+  ExchangeOptions exchange;  ///< an object store that bulk goes through, where the server has it too; empty url: none
   SteadyClock::duration poll = std::chrono::seconds(20);  ///< how long a question for news may wait
 
   /// AGG_PROTOCOL (http, https), AGG_IP, AGG_PORT, WORKER_NAME, CONNECT_TIMEOUT, SEDNA_AGG_TLS_CA, _CERT, _KEY,
@@ -89,6 +91,8 @@ class RoundClient {
   std::int64_t round() const;     ///< of the newest model that has come
   std::uint64_t resumed() const;  ///< uploads that went on where they had stopped
   std::uint64_t reconnects() const;
+  /// Updates and models that went through the object store.
+  std::uint64_t exchanged() const;
   std::uint64_t bytes_sent() const;
   std::uint64_t bytes_received() const;
 

@@ -32,6 +32,8 @@ struct RoundClient::Impl {
     std::uint64_t size = 0;
     bool done = false;  ///< committed, refused, or of no use any more
     bool committed = false;
+    std::string object;     ///< its name in the object store, once it is there
+    bool direct = false;    ///< it goes to the server itself
     bool over = false;      ///< the job ended before it came: there is nothing to do but to wait for the plan to say so
     std::int64_t into = 0;  ///< the round that it is committed to: with asynchronous rules not always its own
     std::int64_t epoch = 0;  ///< the server's that said so
@@ -60,6 +62,9 @@ struct RoundClient::Impl {
   void upload_all();
   /// One try. True when there is an answer that settles it.
   bool upload(Pending& job);
+  /// One try through the object store; nothing when it has to go to the server itself.
+  std::optional<bool> upload_through_store(Pending& job, const std::string& target);
+  std::optional<Model> download_from_store(const RoundPlan& fresh);
   bool settle(Pending& job, const net::HttpResponse& response, bool only_asked);
   void refuse(Pending& job, std::string reason);
   std::filesystem::path residual_file() const;
@@ -78,6 +83,8 @@ struct RoundClient::Impl {
   std::atomic<bool> closing{false};
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> sent{0};
+  std::atomic<std::uint64_t> exchanged{0};
+  std::unique_ptr<Exchange> exchange;
   const Pending* tried = nullptr;  // from the upload thread only
 
   std::mutex mutex;

@@ -6,6 +6,7 @@
 #include "sedna/base/sha256.hpp"
 #include "sedna/federated/client_options.hpp"
 #include "sedna/federated/round_client_impl.hpp"
+#include "sedna/federated/staging.hpp"
 #include "sedna/federated/update_file.hpp"
 #include "sedna/json/json.hpp"
 
@@ -175,7 +176,27 @@ void RoundClient::Impl::take_model_locked(Model model, const std::string& digest
   newest = std::make_shared<const Model>(std::move(model));
 }
 
+std::optional<Model> RoundClient::Impl::download_from_store(const RoundPlan& fresh) {
+  if (!exchange) return std::nullopt;
+  constexpr std::uint64_t kAnySize = std::uint64_t{1} << 50;  // the digest says whether it is the one
+  try {
+    const auto file = exchange->get(Exchange::model_name(fresh.model_digest), kAnySize, fresh.model_digest,
+                                    std::filesystem::temp_directory_path());
+    const Bytes bytes = map_file(file);
+    std::error_code ignored;  // an unlinked file's pages stay as long as they are mapped
+    std::filesystem::remove(file, ignored);
+    received += bytes.size();
+    Model model = read_model_file(bytes);
+    ++exchanged;
+    return model;
+  } catch (const Error& error) {
+    log::info("the model does not come from the object store, but from the server", {{"error", error.what()}});
+    return std::nullopt;
+  }
+}
+
 std::optional<Model> RoundClient::Impl::download(const RoundPlan& fresh, std::string& failure) {
+  if (auto model = download_from_store(fresh)) return model;
   AlignedBuffer file;
   std::size_t have = 0;
   // A broken download goes on where it stopped, as long as it gets on.

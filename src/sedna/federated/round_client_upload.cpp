@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sedna/base/log.hpp"
+#include "sedna/base/sha256.hpp"
 #include "sedna/federated/client_options.hpp"
 #include "sedna/federated/round_client_impl.hpp"
 #include "sedna/federated/staging.hpp"
@@ -58,6 +59,7 @@ bool RoundClient::Impl::upload(Pending& job) {
     if (offset >= job.size) offset = 0;
   }
   tried = &job;
+  if (const auto settled = upload_through_store(job, target)) return *settled;
   net::Headers headers = {{"Content-Type", "application/octet-stream"}};
   std::vector<Bytes> body;
   std::uint64_t at = 0;
@@ -81,6 +83,41 @@ bool RoundClient::Impl::upload(Pending& job) {
   }
   sent += job.size - offset;
   return settle(job, *outcome.response, false);
+}
+
+std::optional<bool> RoundClient::Impl::upload_through_store(Pending& job, const std::string& target) {
+  if (!exchange || job.direct || job.round == 0) return std::nullopt;
+  Sha256 sha;
+  for (const Bytes& part : job.parts) sha.update(part.span());
+  const std::string digest = sha.finish();
+  if (job.object.empty()) {
+    const std::string name = Exchange::update_name();
+    try {
+      exchange->put(name, job.parts);
+    } catch (const Error& error) {
+      log::warning("the object store does not take the update; it goes to the server itself",
+                   {{"error", error.what()}});
+      job.direct = true;
+      return std::nullopt;
+    }
+    sent += job.size;
+    job.object = name;
+  }
+  const std::string about = json::write(json::object{{"name", job.object}, {"size", job.size}, {"sha256", digest}});
+  const auto outcome = call("POST", target + "/fetch", {Bytes::from_string(about)}, kTransfer);
+  if (!outcome.response) return false;
+  const int status = outcome.response->status;
+  if (status == 404 || status == 424 ||
+      (status == 409 && reason_in(*outcome.response) == "this job has no object store")) {
+    log::warning("the server does not take the update from the object store; it goes to the server itself",
+                 {{"status", status}, {"reason", reason_in(*outcome.response)}});
+    exchange->remove(job.object);
+    job.direct = true;
+    return std::nullopt;
+  }
+  const bool settled = settle(job, *outcome.response, false);
+  if (settled) ++exchanged;
+  return settled;
 }
 
 bool RoundClient::Impl::settle(Pending& job, const net::HttpResponse& response, bool only_asked) {

@@ -68,6 +68,15 @@ AggregationServer::Impl::Impl(AggregationServerOptions o, metrics::Registry& r)
                 "is not for " + std::string(rules.algorithm->name()) + ", whose control variates are sent as they are",
                 "codec");
   }
+  if (!options.exchange.url.empty()) {
+    exchange = std::make_unique<Exchange>(options.exchange);
+    serve::OffloadOptions transfers = pool_options(r);
+    transfers.name = "federated_exchange";
+    exchange_pool = std::make_unique<serve::Offload>(std::move(transfers));
+  }
+  if (options.features && (!options.factory || !codec.none())) {
+    throw Error(ErrorCode::kInvalidArgument, "are for a rule of user code, and are not coded", "features");
+  }
   restore();
   serve::RouteOptions route;
   route.max_body = options.max_message;

@@ -12,6 +12,7 @@
 
 #include "sedna/base/metrics.hpp"
 #include "sedna/federated/aggregation.hpp"
+#include "sedna/federated/exchange.hpp"
 #include "sedna/federated/rounds.hpp"
 #include "sedna/federated/rules.hpp"
 #include "sedna/serve/server.hpp"
@@ -60,7 +61,9 @@ struct AggregationServerOptions {
   std::size_t max_message = std::size_t{1} << 30;  ///< of one message; larger ones close the connection with 1009
   RuleOptions rules;                               ///< by name
   AggregationFactory factory;                      ///< a rule of user code instead
-  std::string state_folder;                        ///< where rounds survive a restart; empty: they are in memory only
+  bool features = false;     ///< updates are features.hpp's, for a rule of user code that trains on them
+  ExchangeOptions exchange;  ///< an object store that bulk may travel through; its url is empty: none
+  std::string state_folder;  ///< where rounds survive a restart; empty: they are in memory only
   Durability durability = Durability::kRound;
   std::string codec;            ///< how HTTP clients code their updates ("int8"); empty: as they are
   std::string initial_model;    ///< a safetensors file that round 1 begins with; empty: see Rules::needs_base()

@@ -4,6 +4,7 @@
 //   GET  …/models/{digest}               a model: safetensors; ETag, Range
 //   PUT  …/rounds/{r}/updates/{client}   an update: safetensors; Content-Range resumes; round 0 is the initial model
 //   GET  …/rounds/{r}/updates/{client}   how far it has come
+//   POST …/rounds/{r}/updates/{client}/fetch   it lies in the object store (server_exchange.cpp)
 //   POST …/leave                         {"client": …}
 #include <algorithm>
 #include <utility>
@@ -83,6 +84,11 @@ void AggregationServer::Impl::add_routes() {
   server.route(
       "GET", base + "/rounds/{round}/updates/{client}", [this](Request& r) { return upload_state(r); },
       options_for("update_state"));
+  auto fetch = options_for("updates_fetch");
+  fetch.long_lived = true;  // the object store takes as long as it takes
+  server.route(
+      "POST", base + "/rounds/{round}/updates/{client}/fetch", [this](Request& r) { return fetch_update(r); },
+      std::move(fetch));
   auto upload = options_for("updates");
   upload.stream_body = true;
   upload.max_body = std::size_t{1} << 60;  // what the model says, and no more: see receive()

@@ -15,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "sedna/federated/codec.hpp"
+#include "sedna/federated/features.hpp"
 #include "sedna/federated/journal.hpp"
 #include "sedna/federated/peer.hpp"
 #include "sedna/federated/rounds.hpp"
@@ -118,6 +119,17 @@ struct AggregationServer::Impl {
   net::Task<serve::Response> get_model(serve::Request& request);
   net::Task<serve::Response> upload_state(serve::Request& request);
   net::Task<serve::Response> put_update(serve::Request& request);
+  /// Why an update of this round would be of no use now; nothing when it may come.
+  std::optional<serve::Response> refuse_round_locked(const std::string& client, std::int64_t round);
+  /// What the header says against what the job knows, before (or without) a look at the tensors.
+  Result<void> check_upload_header(std::string_view header_text, std::uint64_t total, std::int64_t round);
+  serve::Response refuse_upload(const std::string& client, const Error& reason);
+  // An object store (server_exchange.cpp).
+  net::Task<serve::Response> fetch_update(serve::Request& request);
+  serve::Response take_from_store(const std::string& client, std::int64_t round, const std::string& name,
+                                  std::uint64_t size, const std::string& sha256);
+  std::uint64_t largest_update_locked() const;
+  void offer_model(const Published& fresh);
   net::Task<std::optional<serve::Response>> receive(serve::Request& request, const std::string& client,
                                                     std::int64_t round, std::shared_ptr<Upload> upload);
   /// Runs on the pool: a whole upload is checked and committed.
@@ -144,6 +156,9 @@ struct AggregationServer::Impl {
   void restore_history(std::int64_t newest);
   std::shared_ptr<const Published> from_disk(std::int64_t round, const std::string& digest) const;
   Result<void> check(Update& update);
+  /// The part of it that another client's update, committed meanwhile, may have changed; and what it changes.
+  Result<void> check_form_locked(const Update& update) const;
+  void learn_form_locked(const Update& update);
   RoundMachine::Verdict refuse(const std::string& client, const Error& reason);
   void add_waiting(const std::shared_ptr<OpenRound>& open);
   void open_round_locked();
@@ -186,7 +201,8 @@ struct AggregationServer::Impl {
   json::object envelope;  ///< of the newest committed update that came as JSON
   std::shared_ptr<OpenRound> open;
   std::deque<Publication> to_publish;
-  Manifest manifest;  ///< of the model, once known
+  Manifest manifest;         ///< of the model, once known
+  FeatureForm feature_form;  ///< of updates that are features, once known
   std::shared_ptr<const Published> published;
   std::shared_ptr<const Published> before;  ///< the one before: slow clients may still fetch it
   History history;                          ///< asynchronous rules: all that updates may have begun with
@@ -217,7 +233,11 @@ struct AggregationServer::Impl {
   std::unique_ptr<Journal> journal;
   Layout layout;
 
+  std::unique_ptr<Exchange> exchange;
+  std::deque<std::string> offered;  ///< digests of the models in the store; of whoever installs models
+
   serve::Offload pool;
+  std::unique_ptr<serve::Offload> exchange_pool;
   std::thread conductor;
   serve::Server server;  // last: ends before what its handlers use
 };

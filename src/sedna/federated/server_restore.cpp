@@ -132,9 +132,9 @@ void AggregationServer::Impl::restore() {
     if (record->file.empty()) break;
     auto update = read_update(map_file(layout.updates() / record->file), record->client);
     if (!update) throw Error(ErrorCode::kDataLoss, update.error().what(), record->file);
-    conform(update->weights, manifest);
-    conform(update->extra, manifest);
-    if (!manifest.set) manifest = Manifest::of(update->weights);
+    if (!options.features) conform(update->weights, manifest);
+    if (!options.features) conform(update->extra, manifest);
+    learn_form_locked(*update);
     const std::int64_t trained = record->trained != 0 ? record->trained : record->round;
     if (asynchronous()) {
       update->staleness = record->round - trained;

@@ -44,17 +44,35 @@ void write_whole(const std::filesystem::path& file, const std::vector<Bytes>& pa
 
 Result<void> AggregationServer::Impl::check(Update& update) {
   Manifest known;
+  FeatureForm form;
   {
     const std::lock_guard lock(mutex);
     known = manifest;
+    form = feature_form;
   }
-  conform(update.weights, known);
-  conform(update.extra, known);
-  if (const auto fits = check_update(update, known); !fits) return fits;
+  if (options.features) {
+    if (const auto fits = check_features(update, form); !fits) return fits;
+  } else {
+    conform(update.weights, known);
+    conform(update.extra, known);
+    if (const auto fits = check_update(update, known); !fits) return fits;
+  }
   std::unique_lock lock(mutex);
   // Between a round's close and its model, for a moment, nobody knows what the next one begins with.
   changed.wait(lock, [&] { return open->sum || stopping || over; });
   return open->sum ? open->sum->check(update) : Result<void>();
+}
+
+Result<void> AggregationServer::Impl::check_form_locked(const Update& update) const {
+  if (!options.features) return check_form(update, manifest);
+  const auto form = FeatureForm::of(update);
+  if (!form) return form.error();
+  return feature_form.set ? form->same_as(feature_form) : Result<void>();
+}
+
+void AggregationServer::Impl::learn_form_locked(const Update& update) {
+  if (options.features && !feature_form.set) feature_form = FeatureForm::of(update).value();
+  if (!options.features && !manifest.set) manifest = Manifest::of(update.weights);
 }
 
 RoundMachine::Verdict AggregationServer::Impl::refuse(const std::string& client, const Error& reason) {
@@ -86,7 +104,7 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
         verdict.reason = "the model that it began with is not kept any more";
         return verdict;
       }
-      if (const auto fits = check_form(update, manifest); !fits) {
+      if (const auto fits = check_form_locked(update); !fits) {
         verdict.outcome = RoundMachine::Outcome::kRefused;
         verdict.reason = fits.error().what();
         machine.refused(offer.client, now);
@@ -119,7 +137,7 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
     }
     verdict = machine.commit(offer, now);
     if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
-      if (!manifest.set) manifest = Manifest::of(update.weights);
+      learn_form_locked(update);
       round = open;
       round->waiting.push_back({std::move(update), !round->sum});
       collect_closed_locked();
@@ -354,6 +372,7 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
     fresh->digest = sha.finish();
   }
   fresh->model = std::make_shared<const Model>(std::move(model));
+  offer_model(*fresh);
   if (journal) {
     const Weights state = state_of(rules);
     if (!state.empty()) write_whole(layout.state(round), tensor::write_safetensors(state, {}));

@@ -191,16 +191,7 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
     if (round == 0) {
       if (!wants_initial || installing_initial) refusal = initial_answer_locked();
     } else {
-      auto verdict = machine.preview({client, 0, {}, round}, SteadyClock::now());
-      if (round > machine.closed_rounds() + 1) {
-        verdict.outcome = Outcome::kRefused;
-        verdict.reason = "round " + std::to_string(round) + " has not begun; this is round " +
-                         std::to_string(machine.closed_rounds() + 1);
-      }
-      if (verdict.outcome != Outcome::kCommitted) {
-        refusal = verdict_answer(verdict, epoch);
-        count_update(verdict, client);
-      }
+      refusal = refuse_round_locked(client, round);
     }
     const auto it = uploads.find(client);
     if (!refusal && range.first > 0) {
@@ -263,6 +254,61 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
   co_return done;
 }
 
+std::optional<Response> AggregationServer::Impl::refuse_round_locked(const std::string& client, std::int64_t round) {
+  auto verdict = machine.preview({client, 0, {}, round}, SteadyClock::now());
+  if (round > machine.closed_rounds() + 1) {
+    verdict.outcome = Outcome::kRefused;
+    verdict.reason = "round " + std::to_string(round) + " has not begun; this is round " +
+                     std::to_string(machine.closed_rounds() + 1);
+  }
+  if (verdict.outcome == Outcome::kCommitted) return std::nullopt;
+  count_update(verdict, client);
+  return verdict_answer(verdict, epoch);
+}
+
+Response AggregationServer::Impl::refuse_upload(const std::string& client, const Error& reason) {
+  const auto verdict = refuse(client, reason);
+  count_update(verdict, client);
+  const std::lock_guard lock(mutex);
+  rejections[client] = verdict.reason;
+  return verdict_answer(verdict, epoch);
+}
+
+Result<void> AggregationServer::Impl::check_upload_header(std::string_view header_text, std::uint64_t total,
+                                                          std::int64_t round) {
+  const auto header = tensor::parse_safetensors_header(header_text);
+  if (!header) return header.error();
+  if (header->file_size() != total) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "describes " + std::to_string(header->file_size()) + " bytes, the body has " + std::to_string(total),
+                 "safetensors header");
+  }
+  Manifest known;
+  {
+    const std::lock_guard lock(mutex);
+    known = manifest;
+  }
+  const auto info = read_update_info(header->metadata);
+  if (!info) return info.error();
+  const auto coded = tensor::find_metadata(header->metadata, "codec");
+  const bool features = options.features && round > 0;
+  const auto fits = features ? check_features_header(*header)
+                    : coded  ? check_coded_header(*coded, codec, *header, known)
+                             : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
+  if (!fits) return fits;
+  if (info->round != round) return Error(ErrorCode::kInvalidArgument, "is not that of the path", "__metadata__.round");
+  if (round > 0 && !(info->samples > 0)) {
+    return Error(ErrorCode::kInvalidArgument, "must be above 0", "__metadata__.num_samples");
+  }
+  if ((!known.set || features) && total > options.max_message) {
+    return Error(ErrorCode::kResourceExhausted,
+                 "is larger than " + std::to_string(options.max_message) + " bytes" +
+                     (known.set ? "" : ", and there is no model yet that says how large it should be"),
+                 "update");
+  }
+  return {};
+}
+
 net::Task<std::optional<Response>> AggregationServer::Impl::receive(Request& request, const std::string& client,
                                                                     std::int64_t round,
                                                                     std::shared_ptr<Upload> upload) {
@@ -292,48 +338,10 @@ net::Task<std::optional<Response>> AggregationServer::Impl::receive(Request& req
     }
     if (!wrong && have < head.size()) wrong = Error(ErrorCode::kInvalidArgument, "is cut off", "safetensors header");
     if (!wrong) {
-      const auto header =
-          tensor::parse_safetensors_header({reinterpret_cast<const char*>(head.data()) + 8, head.size() - 8});
-      if (!header) {
-        wrong = header.error();
-      } else if (header->file_size() != total) {
-        wrong =
-            Error(ErrorCode::kInvalidArgument,
-                  "describes " + std::to_string(header->file_size()) + " bytes, the body has " + std::to_string(total),
-                  "safetensors header");
-      } else {
-        Manifest known;
-        {
-          const std::lock_guard lock(mutex);
-          known = manifest;
-        }
-        const auto info = read_update_info(header->metadata);
-        const auto coded = tensor::find_metadata(header->metadata, "codec");
-        const auto fits = coded ? check_coded_header(*coded, codec, *header, known)
-                                : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
-        if (!info) {
-          wrong = info.error();
-        } else if (!fits) {
-          wrong = fits.error();
-        } else if (info->round != round) {
-          wrong = Error(ErrorCode::kInvalidArgument, "is not that of the path", "__metadata__.round");
-        } else if (round > 0 && !(info->samples > 0)) {
-          wrong = Error(ErrorCode::kInvalidArgument, "must be above 0", "__metadata__.num_samples");
-        } else if (!known.set && total > options.max_message) {
-          wrong = Error(ErrorCode::kResourceExhausted,
-                        "is larger than " + std::to_string(options.max_message) +
-                            " bytes, and there is no model yet that says how large it should be",
-                        "update");
-        }
-      }
+      const std::string_view text(reinterpret_cast<const char*>(head.data()) + 8, head.size() - 8);
+      if (const auto fits = check_upload_header(text, total, round); !fits) wrong = fits.error();
     }
-    if (wrong) {
-      const auto verdict = refuse(client, *wrong);
-      count_update(verdict, client);
-      const std::lock_guard lock(mutex);
-      rejections[client] = verdict.reason;
-      co_return verdict_answer(verdict, epoch);
-    }
+    if (wrong) co_return refuse_upload(client, *wrong);
     // To a file where it must be kept; else memory, for which it waits a moment (not reading is back-pressure enough),
     // and a file when a slow client holds that for long.
     bool in_memory = false;
@@ -424,7 +432,7 @@ Response AggregationServer::Impl::finish_upload(const std::string& client, std::
 Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std::string& client) {
   auto read = tensor::read_safetensors(file);
   if (!read) return read.error();
-  if (!tensor::find_metadata(read->header.metadata, "codec")) return read_update_file(file, client);
+  if (options.features || !tensor::find_metadata(read->header.metadata, "codec")) return read_update_file(file, client);
   const auto info = read_update_info(read->header.metadata);
   if (!info) return info.error();
   std::shared_ptr<const Weights> base;

@@ -105,6 +105,14 @@ Staging::Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool
   piece_.resize(kPiece);
 }
 
+Staging::Staging(std::shared_ptr<StagingBudget> budget, const std::filesystem::path& file)
+    : budget_(std::move(budget)), size_(0), path_(file), file_(storage::open_file(file, O_RDWR)) {
+  struct stat info{};
+  if (::fstat(file_.get(), &info) != 0) throw storage::system_error(errno, "reading", file);
+  size_ = static_cast<std::uint64_t>(info.st_size);
+  received_ = size_;
+}
+
 Staging::~Staging() {
   if (budgeted_ > 0) budget_->give_back(budgeted_);
   if (!path_.empty() && !kept_) ::unlink(path_.c_str());

@@ -50,6 +50,8 @@ class Staging {
   /// this object unless keep_as() was called. Throws Error (no memory, disk full).
   Staging(std::shared_ptr<StagingBudget> budget, std::uint64_t size, bool in_memory,
           const std::filesystem::path& folder);
+  /// A whole file that is already here; it is this object's from now on. Throws Error.
+  Staging(std::shared_ptr<StagingBudget> budget, const std::filesystem::path& file);
   ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;

@@ -4,8 +4,8 @@
 #include <cstdlib>
 
 #include "sedna/base/sha256.hpp"
-#include "sedna/storage/s3_imposter.hpp"
 #include "sedna/storage/test_folder.hpp"
+#include "sedna/testing/s3_imposter.hpp"
 
 namespace sedna::storage {
 namespace {

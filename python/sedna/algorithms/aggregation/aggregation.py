@@ -66,10 +66,30 @@ class FedAvg(BaseAggregation, abc.ABC):
 
 @ClassFactory.register(ClassType.FL_AGG)
 class MistNet(BaseAggregation, abc.ABC):
-    """MistNet's parameters, for the second federated interface. It aggregates nothing by itself."""
+    """MistNet, for the second federated interface: clients send noised features, the server trains the rest.
 
-    def __init__(self, cut_layer: Any, epsilon: Any = 100) -> None:
+    Args:
+        cut_layer: the last layer that clients compute, by index or name.
+        epsilon: the noise's parameter; None: no noise, features as they are.
+        noise: ``"symmetric"`` or ``"optimised"`` (each feature's sign, by those unary encodings), ``"laplace"``, ``"none"``.
+        per: what ``epsilon`` is of: ``"value"`` (the encoding's own, as upstream reads it) or ``"sample"``: all features
+            of a sample together.
+        clip: Laplace: features are cut to [-clip, clip].
+
+    It aggregates nothing by itself; what the noise is worth is said in ``docs/federated-learning.md``.
+    """
+
+    def __init__(
+        self, cut_layer: Any, epsilon: Any = 100, *, noise: str = "symmetric", per: str = "value", clip: float = 1.0
+    ) -> None:
         super().__init__()
+        if noise not in ("symmetric", "optimised", "laplace", "none"):
+            raise ValueError(f"noise: is {noise!r}; there are symmetric, optimised, laplace and none")
+        if per not in ("value", "sample"):
+            raise ValueError(f"per: is {per!r}; it must be 'value' or 'sample'")
+        self.noise = noise
+        self.per = per
+        self.clip = clip
         self.cut_layer = cut_layer
         self.epsilon = epsilon
         self.parameters: Dict[str, Any] = {

@@ -12,8 +12,9 @@ from sedna.common.constant import K8sResourceKind, K8sResourceKindStatus
 from sedna.core.base import JobBase
 from sedna.core.federated_learning.ditto import Ditto
 from sedna.core.federated_learning.policies import SharedPart, policy_of
+from sedna.core.federated_learning.second_interface import FederatedLearningV2
 
-__all__ = ("FederatedLearning",)
+__all__ = ("FederatedLearning", "FederatedLearningV2")
 
 # How long a thread waits for the server before Python's signal handlers get their turn.
 _SIGNAL_TURN_SECONDS = 0.2
@@ -36,6 +37,9 @@ class FederatedLearning(JobBase):
     on threads of its own: an epoch may take as long as it likes. When it breaks it comes back under the same name, and
     an update that has not been answered is sent again; the server counts it once.
     """
+
+    default_protocol = "ws"
+    store: Dict[str, str] = {}  # an object store that bulk may travel through
 
     def __init__(self, estimator: Any, aggregation: str = "FedAvg", personal: Optional[str] = None) -> None:
         super().__init__(estimator=estimator)
@@ -62,8 +66,13 @@ class FederatedLearning(JobBase):
         environment["WORKER_NAME"] = self.worker_name or ""
         environment["JOB_NAME"] = self.job_name or ""
         environment["SEDNA_FL_PERSONAL"] = self.personal
-        http = environment.get("AGG_PROTOCOL", "ws") in ("http", "https")
-        node = (native.FederatedHttpClient if http else native.FederatedClient)(environment, self.aggregation)
+        environment.setdefault("AGG_PROTOCOL", self.default_protocol)
+        http = environment["AGG_PROTOCOL"] in ("http", "https")
+        node: Any = None
+        if http:
+            node = native.FederatedHttpClient(environment, self.aggregation, self.store)
+        else:
+            node = native.FederatedClient(environment, self.aggregation)
         node.connect()
         self.node = node
 

@@ -10,8 +10,9 @@ from sedna.common.class_factory import ClassFactory, ClassType
 from sedna.common.config import Context
 from sedna.common.log import LOGGER
 from sedna.service.server._signals import stop_on_sigterm
+from sedna.service.server.aggregation_v2 import AggregationServerV2
 
-__all__ = ("AggregationServer",)
+__all__ = ("AggregationServer", "AggregationServerV2")
 
 # How long a thread waits for a round before Python's signal handlers get their turn.
 _SIGNAL_TURN_SECONDS = 0.2
@@ -63,6 +64,8 @@ class AggregationServer:
         self.participants_count = int(participants_count)
         self.ws_size = int(ws_size if ws_size is not None else get("SEDNA_FL_MAX_MESSAGE", _DEFAULT_MAX_MESSAGE))
         self.round_deadline = float(self.settings.get("round-deadline", 3600))
+        self.features = False  # updates are MistNet's, for the rule to train on
+        self.store: Dict[str, str] = {}  # an object store that bulk may travel through
         self.port = 0
         self.ready = threading.Event()
         self.on_round: Optional[Callable[[Any], None]] = None
@@ -119,7 +122,7 @@ class AggregationServer:
             exit_round=self.exit_round, max_message=self.ws_size, settings=self.settings,
             python_rule=python_rule, plaintext=self._plaintext, cert_file=get("SEDNA_TLS_CERT", ""),
             key_file=get("SEDNA_TLS_KEY", ""), client_ca_file=get("SEDNA_TLS_CLIENT_CA", ""),
-            token_file=get("SEDNA_TOKEN_FILE", ""),
+            token_file=get("SEDNA_TOKEN_FILE", ""), features=self.features, store=self.store,
         )
 
     def _answer(self, call: Any, rule: Any) -> None:

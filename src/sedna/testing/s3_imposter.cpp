@@ -1,4 +1,4 @@
-#include "sedna/storage/s3_imposter.hpp"
+#include "sedna/testing/s3_imposter.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
