@@ -14,6 +14,12 @@ _OURS = (
 )
 
 
+def pytest_report_header() -> str:
+    import sedna
+
+    return f"sedna: {sedna.__version__} from {os.path.dirname(sedna.__file__)}"
+
+
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):

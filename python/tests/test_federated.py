@@ -14,10 +14,11 @@ from typing import Any, Dict, Iterator, List
 
 import numpy as np
 import pytest
-from vectors import ROOT, equal, rows
+from vectors import PACKAGE, equal, rows
 
 from sedna.algorithms.aggregation import AggClient, BaseAggregation, FedAvg, FedAvgV2, MistNet
 from sedna.common.class_factory import ClassFactory, ClassType
+from sedna.common.log import LOGGER
 from sedna.core.federated_learning import FederatedLearning
 from sedna.service.server import AggregationServer
 
@@ -211,7 +212,9 @@ def test_a_rule_that_raises_ends_the_job_everywhere(job: Any) -> None:
 
 
 # FL-2.3
-def test_a_refused_update_does_not_stop_its_client(job: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_update_does_not_stop_its_client(job: Any, monkeypatch: pytest.MonkeyPatch,
+                                                   caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)  # what pytest before 9 needs to see its records
     good, poisoned = Model(0), Model(math.nan)
     with serving(aggregation="FedAvg", exit_round=2, participants_count=1) as server:
         bad_job = job(server, "bad", poisoned)
@@ -281,7 +284,7 @@ print("done", flush=True)
 
 def start_client(server: AggregationServer, name: str, folder: Path, **extra: str) -> subprocess.Popen[str]:
     (folder / name).mkdir(exist_ok=True)
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "AGG_PORT": str(server.port), "WORKER_NAME": name,
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE), "AGG_PORT": str(server.port), "WORKER_NAME": name,
            "LC_SERVER": "", "MODEL_URL": str(folder / name), "BACKEND_TYPE": "SKLEARN", "LOG_LEVEL": "WARNING", **extra}
     return subprocess.Popen([sys.executable, "-c", CLIENT], env=env, stdout=subprocess.PIPE, text=True)
 

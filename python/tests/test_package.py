@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 from doubles import silent_cloud
-
-ROOT = Path(__file__).resolve().parents[2]
+from vectors import PACKAGE, ROOT
 
 
 def run(script: str, **env: str) -> str:
     """A script in a fresh interpreter."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **env})
+                          env={**os.environ, "PYTHONPATH": str(PACKAGE), **env})
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -83,7 +82,7 @@ def test_version() -> None:
 
 
 needs_core = pytest.mark.skipif(
-    not any((ROOT / "python" / "sedna").glob("_sedna*.so")), reason="the extension module is not built here"
+    not any((PACKAGE / "sedna").glob("_sedna*.so")), reason="the extension module is not built here"
 )
 
 SERVICE = """
@@ -113,7 +112,7 @@ def free_port() -> int:
 # JI-6.9
 def test_signals_end_a_service(number: Any, said: str) -> None:
     port = free_port()
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "BIG_MODEL_BIND_PORT": str(port)}
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE), "BACKEND_TYPE": "SKLEARN", "BIG_MODEL_BIND_PORT": str(port)}
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(SERVICE)], stdout=subprocess.PIPE, text=True, env=env) as p:
         try:
             end = time.monotonic() + 30
@@ -230,7 +229,7 @@ def test_secrets_stay_out_of_logs_errors_and_arguments(tmp_path: Path) -> None:
             print(job.__dict__, repr(job.config), repr(BaseConfig()))
             print(Path("/proc/self/cmdline").read_text().split(chr(0))[0])
         """)], capture_output=True, text=True, timeout=60, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "LOG_LEVEL": "DEBUG", "LC_SERVER": "",
+        env={**os.environ, "PYTHONPATH": str(PACKAGE), "BACKEND_TYPE": "SKLEARN", "LOG_LEVEL": "DEBUG", "LC_SERVER": "",
              "S3_ENDPOINT_URL": "http://127.0.0.1:1", "ACCESS_KEY_ID": "AK1", "SECRET_ACCESS_KEY": "53cretkey",
              "SEDNA_TOKEN_FILE": str(tmp_path / "token"), "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": "1"},
     )
@@ -283,7 +282,7 @@ def test_ctrl_c_ends_an_edge_worker_whose_cloud_hangs(how: str) -> None:
             return itertools.repeat(np.zeros(3))
     """
     with silent_cloud() as port:
-        env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "BACKEND_TYPE": "SKLEARN", "LC_SERVER": "",
+        env = {**os.environ, "PYTHONPATH": str(PACKAGE), "BACKEND_TYPE": "SKLEARN", "LC_SERVER": "",
                "BIG_MODEL_IP": "127.0.0.1", "BIG_MODEL_PORT": str(port)}
         with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script) + how], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, env=env) as p:

@@ -12,7 +12,11 @@ from typing import Any, Dict, List
 
 import numpy as np
 
+import sedna
+
 ROOT = Path(__file__).resolve().parents[2]
+# Where the package under test is, for the processes that tests start: the checkout's, or one that is installed.
+PACKAGE = Path(sedna.__file__).resolve().parents[1]
 VECTORS = ROOT / "tests" / "compat" / "vectors"
 
 

@@ -43,6 +43,9 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
+    """A wheel of this checkout, or the one that script/pythons has made."""
+    if "SEDNA_WHEEL" in os.environ:
+        return Path(os.environ["SEDNA_WHEEL"])
     out = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q",
@@ -68,6 +71,9 @@ def test_wheel_is_small_typed_and_needs_numpy_only(wheel, tmp_path):
     assert any(n.endswith(".pyi") for n in names)
     needed = [x for x in metadata.splitlines() if x.startswith("Requires-Dist:") and "extra ==" not in x]
     assert [x.split()[1].split(">")[0].split("<")[0] for x in needed] == ["numpy"]
+    assert "Requires-Python: >=3.9" in metadata
+    assert {f"Classifier: Programming Language :: Python :: 3.{x}" for x in range(9, 14)} <= set(metadata.splitlines())
+    assert "License-Expression: Apache-2.0" in metadata and any(n.endswith("licenses/LICENSE") for n in names)
 
 
 # JI-6.2

@@ -13,12 +13,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import sedna
+
 ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = Path(sedna.__file__).resolve().parents[1]  # the checkout's, or an installed one
 
 
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment with the package on the path and nobody to report to."""
-    path = os.pathsep.join([str(ROOT / "python"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    path = os.pathsep.join([str(PACKAGE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     return {**os.environ, "PYTHONPATH": path, "LC_SERVER": "", **extra}
 
 
