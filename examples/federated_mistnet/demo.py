@@ -57,13 +57,11 @@ def wait_for(port: int, server: subprocess.Popen[str]) -> None:
 def federate(folder: Path, clients: int, noise: str, epsilon: str) -> dict[str, float]:
     port = free_port()
     env = {
-        **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), os.environ.get("PYTHONPATH", "")]),
+        **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT / "python")])),
         "AGG_BIND_IP": "127.0.0.1", "AGG_BIND_PORT": str(port), "AGG_IP": "127.0.0.1", "AGG_PORT": str(port),
         "PARTICIPANTS_COUNT": str(clients), "EPSILON": epsilon, "NOISE": noise, "LC_SERVER": "", "LOG_LEVEL": "INFO",
         "TEST_DATASET_URL": str(folder / "test.npz"), "BACKEND_TYPE": "SKLEARN", "JOB_NAME": "mistnet",
     }
-    if "SEDNA_EXTENSION" in os.environ:
-        env["PYTHONPATH"] = os.environ["SEDNA_EXTENSION"]
     began = time.monotonic()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     server = subprocess.Popen([sys.executable, str(HERE / "aggregate.py")],

@@ -31,6 +31,7 @@ pytest.importorskip("sedna._sedna", reason="the extension module is not built")
 @pytest.mark.parametrize("row", [r for r in rows("fed_avg_v2") if r["call"] in ("SimpleClientChoose", "WSTransmitter",
                                                                                 "S3Transmitter")],
                          ids=lambda r: f"{r['call']}-{r['args']}")
+# FL-13.1
 def test_what_upstream_was_recorded_to_answer(row: Dict[str, Any]) -> None:
     made = {"SimpleClientChoose": SimpleClientChoose, "WSTransmitter": WSTransmitter, "S3Transmitter": S3Transmitter}
     if row["error"]:
@@ -288,6 +289,23 @@ def test_laplace_and_a_budget_for_a_sample(monkeypatch: pytest.MonkeyPatch, tmp_
     assert np.var(estimator.seen[0]) == pytest.approx(2 * scale**2 + 0.37, rel=0.1)  # noise, and that of the data
 
 
+# FL-13.3
+def test_the_example_learns_real_digits() -> None:
+    pytest.importorskip("sklearn")
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(root / "examples" / "federated_mistnet" / "demo.py"), "--clients", "3", "--noises", "none",
+         "symmetric:100", "symmetric:1"],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = [dict(part.split("=") for part in line.split()[2:]) for line in done.stdout.splitlines()
+               if line.startswith("RESULT mistnet ")]
+    assert [r["samples"] for r in results] == ["1437"] * 3
+    assert [r["epsilon_sample"] for r in results] == ["inf", "12800", "128"]
+    accuracy = [float(r["accuracy"]) for r in results]
+    assert accuracy[0] > 0.94 and accuracy[1] > 0.9 and 0.5 < accuracy[2] < accuracy[1]
+
+
 # FL-13.4
 @pytest.mark.parametrize(("make", "says"), [
     (lambda: FederatedLearningV2(data=Data([1])), "neither a model nor get_weights"),
@@ -302,6 +320,7 @@ def test_laplace_and_a_budget_for_a_sample(monkeypatch: pytest.MonkeyPatch, tmp_
     (lambda: MistNet(4, noise="gauss"), "gauss"),
     (lambda: MistNet(4, per="client"), "client"),
 ])
+# FL-13.4
 def test_what_is_missing_is_said(make: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         make()
