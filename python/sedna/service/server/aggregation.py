@@ -147,6 +147,11 @@ class AggregationServer:
                 self.on_round(report)
 
 
+def settings_of_environment() -> Dict[str, str]:
+    """The core's settings, as far as SEDNA_FL_<NAME> says."""
+    return _settings({}, None)
+
+
 def _settings(given: Dict[str, Any], round_deadline: Optional[float]) -> Dict[str, str]:
     """The core's settings: SEDNA_FL_<NAME>, and above those what was given as keywords."""
     from sedna._native import native

@@ -35,14 +35,15 @@ class AggregationServerV2:
     ) -> None:
         from sedna.core.federated_learning.second_interface import kind_of, name_of, rounds_of, store_of, target_of
         from sedna.core.federated_learning.trainers import make_trainer, source_of
-        from sedna.service.server.aggregation import AggregationServer
+        from sedna.service.server.aggregation import AggregationServer, settings_of_environment
 
         self.kind = kind_of(aggregation)
         self.trainer = None if estimator is None else make_trainer(estimator)
         self.model = None if self.trainer is None else self.trainer.model
         self.datasource = source_of(data)
         self.history: List[Dict[str, Any]] = []
-        settings = _choice(chooser)
+        said = settings_of_environment()
+        settings = _choice(chooser, said)
         per_round = settings.pop("per_round")
         self._begins_with: Optional[Any] = None
         rule: Any = name_of(aggregation)
@@ -51,10 +52,10 @@ class AggregationServerV2:
                 raise ValueError("MistNet's server trains: it needs the estimator")
             rule = _training_rule(self, aggregation)
         else:
-            if Context.get_parameters("SEDNA_FL_ALGORITHM") in (None, ""):
+            if "algorithm" not in said:
                 settings["algorithm"] = "FedAvg"
             target = target_of(estimator)
-            if target is not None and not Context.get_parameters("SEDNA_FL_STOP_METRIC"):
+            if target is not None and "stop-metric" not in said:
                 settings.update({"stop_metric": "accuracy", "stop_target": target})
         self.server = AggregationServer(rule, exit_round=rounds_of(estimator), participants_count=per_round, **settings)
         self.server.features = self.kind == "mistnet"
@@ -91,14 +92,14 @@ class AggregationServerV2:
         return self.server.ready
 
 
-def _choice(chooser: Any) -> Dict[str, Any]:
+def _choice(chooser: Any, said: Dict[str, str]) -> Dict[str, Any]:
     total = int(Context.get_parameters("PARTICIPANTS_COUNT") or 0)
     parameters = getattr(chooser, "parameters", None) or {}
     per_round = int(parameters.get("per_round") or total or 1)
     if per_round < 1:
         raise ValueError(f"the chooser's per_round is {per_round}; it must be 1 or more")
     settings: Dict[str, Any] = {"per_round": per_round}
-    if total > per_round and not Context.get_parameters("SEDNA_FL_SELECT"):
+    if total > per_round and "select" not in said:
         settings.update({"select": "random", "select_pool": total})
     return settings
 
