@@ -1,30 +1,16 @@
-#include <csignal>
 #include <cstdio>
 
 #include "sedna/base/log.hpp"
 #include "sedna/base/process_metrics.hpp"
 #include "sedna/cluster/loops.hpp"
 
+#include "../common/signals.hpp"
 #include "commands.hpp"
 
 namespace sedna::apiserver_program {
-namespace {
-
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
-}  // namespace
 
 int serve(ServeOptions options) {
-  // Taken by this thread alone: blocked before any other exists.
-  const sigset_t stop = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  programs::block_stop_signals();
   metrics::Registry registry;
   apiserver::Daemon daemon(options.daemon, registry);
   daemon.start();
@@ -38,10 +24,7 @@ int serve(ServeOptions options) {
   }
   std::printf("READY %s\n", daemon.url().c_str());
   std::fflush(stdout);
-  int signal = 0;
-  while (sigwait(&stop, &signal) != 0) {
-  }
-  log::info("stopping", {{"signal", signal}});
+  log::info("stopping", {{"signal", programs::wait_for_stop_signal()}});
   if (loops) loops->stop();
   daemon.stop();
   return 0;

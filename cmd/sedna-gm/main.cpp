@@ -1,4 +1,6 @@
 // sedna-gm: the GlobalManager. Parses flags and the configuration file, and runs gm::Manager until it is told to end.
+#include "../common/main.hpp"
+
 #include <malloc.h>
 #include <pthread.h>
 
@@ -21,15 +23,12 @@
 #include "sedna/serve/server.hpp"
 #include "sedna/store/kube/kube_client.hpp"
 
+#include "../common/signals.hpp"
 #include "identity.hpp"
 
 namespace {
 
 using namespace sedna;
-
-constexpr int kOk = 0;
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;
 
 struct Flags {
   std::string kubeconfig, context, config, ns;
@@ -86,13 +85,9 @@ void add_health(serve::Server& server, const gm::Manager& manager) {
 }
 
 int run(const Flags& flags) {
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGINT);
-  sigaddset(&stop_signals, SIGTERM);
+  sigset_t stop_signals = programs::stop_signals();
   sigaddset(&stop_signals, SIGUSR1);  // from the elector's thread: the Lease is lost
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  programs::block_stop_signals(stop_signals);
 
   gm::Config config;
   if (!flags.config.empty()) config = gm::load_config(flags.config);
@@ -186,7 +181,7 @@ int run(const Flags& flags) {
   if (lost) {
     // Another may lead from now on: nothing that is under way may go on, however long the server takes to answer it.
     std::fprintf(stderr, "sedna-gm: no longer leading; ends, so that it can be started again\n");
-    std::_Exit(kFailure);
+    std::_Exit(programs::kFailure);
   }
   // The Lease is given back, if the API server is there; if it is not, nothing waits for it.
   std::promise<void> ended;
@@ -199,7 +194,7 @@ int run(const Flags& flags) {
   ended.set_value();
   hurry.join();
   server.drain();
-  return kOk;
+  return programs::kOk;
 }
 
 }  // namespace
@@ -212,17 +207,5 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "sedna-gm 0.1.0");
   Flags flags;
   add_flags(program, flags);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    const int code = program.exit(e);
-    return code == 0 ? kOk : kUsage;
-  }
-  if (!flags.verbosity.empty() && std::atoi(flags.verbosity.c_str()) >= 4) log::set_level(log::Level::kDebug);
-  try {
-    return run(flags);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "sedna-gm: %s\n", e.what());
-    return kFailure;
-  }
+  return programs::run(program, argc, argv, flags.verbosity, [&flags] { return run(flags); });
 }

@@ -1,10 +1,10 @@
 // sedna-lc: the LocalController of a node. Parses flags and upstream's environment, and runs lc::LocalController until
 // it is told to end.
+#include "../common/main.hpp"
+
 #include <malloc.h>
-#include <pthread.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,13 +17,11 @@
 #include "sedna/base/log.hpp"
 #include "sedna/lc/local_controller.hpp"
 
+#include "../common/signals.hpp"
+
 namespace {
 
 using namespace sedna;
-
-constexpr int kOk = 0;
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;
 
 struct Flags {
   std::string node, gm, state, bind = "0.0.0.0", token_file, database, rootfs, ca, verbosity;
@@ -84,21 +82,15 @@ lc::LocalControllerOptions options_of(const Flags& flags) {
 }
 
 int run(const Flags& flags) {
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGINT);
-  sigaddset(&stop_signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  programs::block_stop_signals();
   metrics::Registry registry;
   lc::LocalController controller(options_of(flags), registry);
   controller.start();
   std::printf("READY http://%s:%d\n", flags.bind.c_str(), static_cast<int>(controller.port()));
   std::fflush(stdout);
-  const int signal = sigwaitinfo(&stop_signals, nullptr);
-  log::info("stopping", {{"signal", signal}});
+  log::info("stopping", {{"signal", programs::wait_for_stop_signal()}});
   controller.stop();
-  return kOk;
+  return programs::kOk;
 }
 
 }  // namespace
@@ -112,17 +104,5 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "sedna-lc 0.1.0");
   Flags flags;
   add_flags(program, flags);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    const int code = program.exit(e);
-    return code == 0 ? kOk : kUsage;
-  }
-  if (!flags.verbosity.empty() && std::atoi(flags.verbosity.c_str()) >= 4) log::set_level(log::Level::kDebug);
-  try {
-    return run(flags);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "sedna-lc: %s\n", e.what());
-    return kFailure;
-  }
+  return programs::run(program, argc, argv, flags.verbosity, [&flags] { return run(flags); });
 }

@@ -1,8 +1,6 @@
 // The agent itself, and the end of what it left running.
 #include "sedna/node/agent.hpp"
 
-#include <signal.h>
-
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +8,7 @@
 #include "sedna/base/error.hpp"
 #include "sedna/store/kube/kube_client.hpp"
 
+#include "../common/signals.hpp"
 #include "commands.hpp"
 
 namespace sedna::node_program {
@@ -21,27 +20,8 @@ struct AgentFlags {
   std::string kubeconfig;
 };
 
-void block_stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-}
-
-void wait_for_stop_signal() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  int which = 0;
-  while (sigwait(&set, &which) != 0) {
-  }
-}
-
 int run_agent(AgentFlags flags) {
-  block_stop_signals();
+  programs::block_stop_signals();
   if (flags.agent.node.empty()) throw Error(ErrorCode::kInvalidArgument, "is missing", "--node");
   if (flags.agent.state.empty()) throw Error(ErrorCode::kInvalidArgument, "is missing", "--state");
   store::KubeConfigOptions where;
@@ -57,7 +37,7 @@ int run_agent(AgentFlags flags) {
   agent.start();
   std::printf("READY %s\n", agent.origin().c_str());
   std::fflush(stdout);
-  wait_for_stop_signal();
+  programs::wait_for_stop_signal();
   client.shutdown();
   agent.stop();
   return kExitOk;

@@ -15,8 +15,8 @@
 #include "sedna/federated/server_settings.hpp"
 #include "sedna/worker/context.hpp"
 
+#include "../common/signals.hpp"
 #include "commands.hpp"
-#include "signals.hpp"
 
 namespace sedna::worker_program {
 
@@ -88,17 +88,14 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
 
 /// A stop signal that has come within the time given, or 0.
 int stop_signal_within(long milliseconds) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  const sigset_t set = programs::stop_signals();
   const timespec timeout{0, milliseconds * 1'000'000};
   const int signal = sigtimedwait(&set, nullptr, &timeout);
   return signal > 0 ? signal : 0;
 }
 
 int run_aggregate(const AggregateFlags& flags) {
-  block_stop_signals();
+  programs::block_stop_signals();
   const auto context = worker::Context::from_environment();
   metrics::Registry registry;
   federated::JobReporter reporter(federated::JobReporterOptions::from_context(context));

@@ -19,7 +19,6 @@
 #include "commands.hpp"
 #include "edge_options.hpp"
 #include "samples.hpp"
-#include "signals.hpp"
 
 namespace sedna::worker_program {
 namespace {

@@ -18,12 +18,12 @@
 #include "sedna/inference/model_server.hpp"
 #include "sedna/inference/offload_stream.hpp"
 
+#include "../common/signals.hpp"
 #include "checks.hpp"
 #include "commands.hpp"
 #include "edge_options.hpp"
 #include "edge_report.hpp"
 #include "samples.hpp"
-#include "signals.hpp"
 
 namespace sedna::worker_program {
 namespace {
@@ -74,14 +74,14 @@ int serve_samples(const EdgeFlags& flags, const worker::Context& context, std::s
   server.start();
   std::printf("READY %s models=%s\n", server.origin().c_str(), name.c_str());
   std::fflush(stdout);
-  const int signal = wait_for_stop_signal();
+  const int signal = programs::wait_for_stop_signal();
   log::info("stopping: requests under way are finished", {{"signal", signal}});
   server.drain();
   return kExitOk;
 }
 
 int run_edge(const EdgeFlags& flags) {
-  block_stop_signals();
+  programs::block_stop_signals();
   const auto context = worker::Context::from_environment();
   const auto model = load_edge_model(flags, context);
   std::shared_ptr<const algo::HardExampleFilter> filter = make_edge_filter(flags, context, model->checksum());

@@ -14,10 +14,10 @@
 #include "sedna/inference/onnx_estimator.hpp"
 #include "sedna/worker/context.hpp"
 
+#include "../common/signals.hpp"
 #include "checks.hpp"
 #include "commands.hpp"
 #include "model_flag.hpp"
-#include "signals.hpp"
 
 namespace sedna::worker_program {
 
@@ -95,7 +95,7 @@ inference::OnnxOptions onnx_options(const InferFlags& flags, const std::string& 
 }
 
 int run_infer(const InferFlags& flags) {
-  block_stop_signals();
+  programs::block_stop_signals();
   const auto context = worker::Context::from_environment();
   const std::vector<NamedModel> wanted = named_models(flags, context);
   metrics::Registry registry;
@@ -135,7 +135,7 @@ int run_infer(const InferFlags& flags) {
   // The one line that scripts wait for.
   std::printf("READY %s models=%s\n", server.origin().c_str(), names.c_str());
   std::fflush(stdout);
-  const int signal = wait_for_stop_signal();
+  const int signal = programs::wait_for_stop_signal();
   log::info("stopping: requests under way are finished", {{"signal", signal}});
   server.drain();
   return kExitOk;

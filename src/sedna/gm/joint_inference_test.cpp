@@ -236,9 +236,9 @@ TEST(JointInference, AServiceOfTheSameNameWaitsForTheChildrenOfTheOldOne) {
   EXPECT_EQ(api::controller_of(gm.get(kDeployment, "digits-deployment-edge"))->uid, api::uid_of(gm.service()));
 }
 
-TEST(JointInference, CredentialsStayInTheirSecret) {
-  TestGm gm;
-  gm.apply_all(R"(
+/// Models of which the small one is in a store, and the Secret that opens it.
+std::string models_in_a_store(std::string_view annotations, std::string_view secret_key) {
+  return std::string(R"(
 apiVersion: sedna.io/v1alpha1
 kind: Model
 metadata: {name: small, namespace: default}
@@ -251,9 +251,15 @@ spec: {url: /models/big/model.onnx, format: onnx}
 ---
 apiVersion: v1
 kind: Secret
-metadata: {name: access, namespace: default, annotations: {s3-endpoint: "s3.example:9000", s3-usehttps: "0"}}
-data: {ACCESS_KEY_ID: YWFh, SECRET_ACCESS_KEY: c2VjcmV0LXZhbHVl}
-)");
+metadata: {name: access, namespace: default, annotations: {)") +
+         std::string(annotations) + R"(}}
+data: {ACCESS_KEY_ID: YWFh, SECRET_ACCESS_KEY: )" +
+         std::string(secret_key) + "}\n";
+}
+
+TEST(JointInference, CredentialsStayInTheirSecret) {
+  TestGm gm;
+  gm.apply_all(models_in_a_store(R"(s3-endpoint: "s3.example:9000", s3-usehttps: "0")", "c2VjcmV0LXZhbHVl"));
   gm.apply_all(testing::kService);
   gm.settle();
   const auto edge = gm.get(kDeployment, "digits-deployment-edge");
@@ -271,22 +277,7 @@ data: {ACCESS_KEY_ID: YWFh, SECRET_ACCESS_KEY: c2VjcmV0LXZhbHVl}
 // CTL-1.7
 TEST(JointInference, AnotherEndpointInTheSecretRollsOutAndOtherKeysDoNot) {
   TestGm gm;
-  gm.apply_all(R"(
-apiVersion: sedna.io/v1alpha1
-kind: Model
-metadata: {name: small, namespace: default}
-spec: {url: "s3://bucket/small/model.onnx", format: onnx, credentialName: access}
----
-apiVersion: sedna.io/v1alpha1
-kind: Model
-metadata: {name: big, namespace: default}
-spec: {url: /models/big/model.onnx, format: onnx}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: access, namespace: default, annotations: {s3-endpoint: "s3.example:9000"}}
-data: {ACCESS_KEY_ID: YWFh, SECRET_ACCESS_KEY: YmJi}
-)");
+  gm.apply_all(models_in_a_store(R"(s3-endpoint: "s3.example:9000")", "YmJi"));
   gm.apply_all(testing::kService);
   gm.settle();
   gm.workers_ready();
