@@ -13,29 +13,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from api import Process
+
 SIZE = 1000  # of the text inside each object
 TIMES = 5
 
 
-class ApiServer:
+class ApiServer(Process):
     """A server on a folder of its own, and the benchmark program that asks it."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         self.tool = binaries / "apiserver_bench"
         self.folder = folder
-        self.process = subprocess.Popen([binaries / "sedna-apiserver", "--state", folder, "--no-loops"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().split()[1]
-        config = json.loads((folder / "kubeconfig").read_text())
-        self.token = config["users"][0]["user"]["token"]
+        super().__init__(binaries, folder)
 
     def ask(self, command: str, *args: object) -> dict:
         return run(self.tool, command, self.url, self.folder / "ca.pem", self.token, *args)[0]
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
 
 
 def run(*args: object) -> list[dict]:

@@ -7,7 +7,6 @@ real kube-apiserver of script/kube, where GM has the rights of deploy/rbac.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import ssl
@@ -16,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from api import Api, Process
 
 SEDNA = "/apis/sedna.io/v1alpha1/namespaces/default/"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -38,22 +39,12 @@ class GmFigures:
     reaction: float  # from a new service's acknowledgement to its first Deployment
 
 
-class Api:
+class GmServer(Api):
     """The administrator's connection, and what GM needs to know about the server."""
 
-    connection: http.client.HTTPSConnection
-    headers: dict[str, str]
     gm_kubeconfig: Path
     gm_flags: list[str]
     look_every = 0.02  # seconds between two questions whether all is there: far less than what is measured
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        self.connection.request(method, path, json.dumps(body) if body is not None else None, self.headers)
-        answer = self.connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(text.decode())
-        return json.loads(text)
 
     def count(self, path: str) -> int:
         listed = self.ask("GET", path + "?limit=1")
@@ -66,27 +57,20 @@ class Api:
         raise NotImplementedError
 
 
-class Server(Api):
+class Server(GmServer):
     """``sedna-apiserver`` on a folder of its own."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         folder.mkdir(parents=True)
-        self.process = subprocess.Popen([binaries / "sedna-apiserver", "--state", folder, "--no-loops"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout is not None
-        url = self.process.stdout.readline().split()[1]
-        token = json.loads((folder / "kubeconfig").read_text())["users"][0]["user"]["token"]
-        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.connection = http.client.HTTPSConnection(
-            url.removeprefix("https://"), timeout=60, context=ssl.create_default_context(cafile=str(folder / "ca.pem")))
+        self.process = Process(binaries, folder)
+        self.connect(self.process.url, ssl.create_default_context(cafile=str(folder / "ca.pem")), self.process.token)
         self.gm_kubeconfig, self.gm_flags = folder / "kubeconfigs/gm", []
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+        self.process.stop()
 
 
-class KubeServer(Api):
+class KubeServer(GmServer):
     """A real kube-apiserver and etcd; ``binaries`` has no part in it."""
 
     look_every = 0.2
@@ -98,9 +82,7 @@ class KubeServer(Api):
         config = json.loads((folder / "kubeconfig").read_text())
         context = ssl.create_default_context(cafile=str(folder / "pki/ca.crt"))
         context.load_cert_chain(str(folder / "pki/admin.crt"), str(folder / "pki/admin.key"))
-        server = config["clusters"][0]["cluster"]["server"].removeprefix("https://")
-        self.connection = http.client.HTTPSConnection(server, timeout=60, context=context)
-        self.headers = {"Content-Type": "application/json"}
+        self.connect(config["clusters"][0]["cluster"]["server"], context)
         self.gm_kubeconfig, self.gm_flags = folder / "gm.kubeconfig", ["--lease-namespace", "sedna"]
 
     def stop(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import http.client
 import json
 import os
 import re
@@ -21,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from api import Api
 
 TIMES = 5
 PATIENCE = 60.0
@@ -69,8 +70,8 @@ def home(binaries: Path, folder: Path) -> Iterator[tuple[Home, float]]:
         it.sedna("down", "--delete-state")
 
 
-class Api:
-    """The home's API server, asked without a program in between."""
+class HomeApi(Api):
+    """The home's API server."""
 
     def __init__(self, state: Path) -> None:
         config = json.loads((state / "kubeconfig").read_text())
@@ -79,17 +80,7 @@ class Api:
         context = ssl.create_default_context(
             cadata=base64.b64decode(authority).decode() if authority else None,
             cafile=cluster.get("certificate-authority"))
-        self.connection = http.client.HTTPSConnection(cluster["server"].removeprefix("https://"), timeout=60,
-                                                      context=context)
-        self.headers = {"Authorization": f"Bearer {user['token']}", "Content-Type": "application/json"}
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        self.connection.request(method, path, json.dumps(body) if body is not None else None, self.headers)
-        answer = self.connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(text.decode())
-        return json.loads(text)
+        self.connect(cluster["server"], context, user["token"])
 
 
 def wait_for(what: str, check: Callable[[], Any]) -> Any:
@@ -163,7 +154,7 @@ def apply_to_exec(binaries: Path, folder: Path) -> tuple[float, float]:
     ours, bare = [], []
     with home(binaries, folder / "exec") as (it, _):
         sandbox = sandbox_of(it)
-        api = Api(it.state)
+        api = HomeApi(it.state)
         base = "/apis/sedna.io/v1alpha1/namespaces/default"
         for name in ("little", "big"):
             api.ask("POST", f"{base}/models", {"apiVersion": "sedna.io/v1alpha1", "kind": "Model", "metadata": {"name": name},
