@@ -13,6 +13,7 @@
 #include "sedna/federated/job_reporter.hpp"
 #include "sedna/federated/server.hpp"
 #include "sedna/federated/server_settings.hpp"
+#include "sedna/federated/upstream.hpp"
 #include "sedna/worker/context.hpp"
 
 #include "../common/signals.hpp"
@@ -31,9 +32,26 @@ struct AggregateFlags {
   std::size_t max_message_mb = 1024;
   std::string tls_cert, tls_key, tls_client_ca, token_file;
   bool plaintext = false;
+  std::string upstream, site, upstream_token_file, upstream_tls_ca, upstream_tls_cert, upstream_tls_key;
 };
 
-federated::AggregationServerOptions server_options(const AggregateFlags& flags, const worker::Context& context) {
+/// The aggregator above, where there is one.
+federated::UpstreamOptions upstream_options(const AggregateFlags& flags, const worker::Context& context) {
+  auto o = federated::UpstreamOptions::from_context(context);
+  const auto set = [](std::string& to, const std::string& flag) {
+    if (!flag.empty()) to = flag;
+  };
+  set(o.url, flags.upstream);
+  set(o.site, flags.site);
+  set(o.token_file, flags.upstream_token_file);
+  set(o.tls_ca, flags.upstream_tls_ca);
+  set(o.tls_cert, flags.upstream_tls_cert);
+  set(o.tls_key, flags.upstream_tls_key);
+  return o;
+}
+
+federated::AggregationServerOptions server_options(const AggregateFlags& flags, const worker::Context& context,
+                                                   bool site) {
   federated::AggregationServerOptions o;
   const bool plaintext_pod = context.get_flag("SEDNA_SERVE_PLAINTEXT", false);
   o.aggregation = flags.aggregation;
@@ -54,6 +72,7 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
   o.rounds.exit_round = flags.rounds > 0 ? flags.rounds : context.get_integer("EXIT_ROUND", 1, 1, kMany);
   auto settings = federated::settings_from_environment(context);
   for (const auto& [name, value] : flags.settings) settings[name] = value;
+  if (site) federated::Upstream::check_settings(settings);
   federated::apply_settings(o, settings);
   o.max_message = flags.max_message_mb << 20;
   o.on_round = [](const federated::RoundReport& r) {
@@ -75,6 +94,10 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
       more += text;
     }
     if (!r.chosen.empty()) more += " chosen=" + std::to_string(r.chosen.size());
+    std::string sites;
+    for (const auto& [name, clients] : r.sites)
+      sites += (sites.empty() ? "" : ",") + name + ":" + std::to_string(clients);
+    if (!sites.empty()) more += " sites=" + sites;
     if (r.clipped > 0) more += " clipped=" + std::to_string(r.clipped);
     if (!r.stopped.empty()) more += " stopped=\"" + r.stopped + "\"";
     std::printf("ROUND %lld updates=%zu clients=%zu samples=%.17g seconds=%.6f bytes_received=%llu bytes_sent=%llu%s\n",
@@ -85,6 +108,8 @@ federated::AggregationServerOptions server_options(const AggregateFlags& flags, 
   };
   return o;
 }
+
+constexpr long kTurn = 100;  ///< milliseconds
 
 /// A stop signal that has come within the time given, or 0.
 int stop_signal_within(long milliseconds) {
@@ -99,7 +124,26 @@ int run_aggregate(const AggregateFlags& flags) {
   const auto context = worker::Context::from_environment();
   metrics::Registry registry;
   federated::JobReporter reporter(federated::JobReporterOptions::from_context(context));
-  auto options = server_options(flags, context);
+  const auto above = upstream_options(flags, context);
+  auto options = server_options(flags, context, !above.url.empty());
+  if (!above.url.empty()) {
+    options.site = true;
+    auto upstream = std::make_shared<federated::Upstream>(above);
+    if (federated::site_has_ended(options.state_folder)) {
+      // It has the job's last model, and only hands it out.
+      upstream->say_goodbye();
+    } else {
+      log::info("asking the aggregator above", {{"url", above.url}, {"site", above.site}});
+      while (!upstream->connect(std::chrono::milliseconds(kTurn))) {
+        if (const int signal = stop_signal_within(1)) {
+          log::info("stopping", {{"signal", signal}});
+          return kExitOk;
+        }
+      }
+      upstream->configure(options);
+      options.upstream = std::move(upstream);
+    }
+  }
   reporter.watch(options);
   federated::AggregationServer server(std::move(options), registry);
   server.start();
@@ -107,7 +151,6 @@ int run_aggregate(const AggregateFlags& flags) {
   std::printf("READY %s/%s\n", server.origin().c_str(), flags.aggregation.c_str());
   std::fflush(stdout);
   // Two things to wait for, a signal and the end of the job, and no call that waits for both.
-  constexpr long kTurn = 100;
   while (!server.wait_for(SteadyClock::duration::zero())) {
     if (const int signal = stop_signal_within(kTurn)) {
       log::info("stopping", {{"signal", signal}, {"rounds", server.rounds()}});
@@ -135,6 +178,8 @@ void add_aggregate(CLI::App& program, Action& action) {
       "Prints 'READY <origin>/<aggregation>', then 'ROUND <n> ...' for each round; ends when the last round's clients\n"
       "have gone (exit code 0), or when the job fails (1, with the reason).\n\n"
       "Environment, where a flag is not given: AGG_BIND_IP, AGG_BIND_PORT, PARTICIPANTS_COUNT, EXIT_ROUND,\n"
+      "AGG_UPSTREAM, WORKER_NAME, AGG_UPSTREAM_TOKEN_FILE, SEDNA_AGG_TLS_CA, SEDNA_AGG_TLS_CERT, SEDNA_AGG_TLS_KEY,\n"
+      "CONNECT_TIMEOUT (the aggregator above),\n"
       "SEDNA_SERVE_PLAINTEXT=1 (plain HTTP on every address is meant, as in Pods), LOG_LEVEL, SEDNA_LOG_FORMAT, and\n"
       "SEDNA_FL_<NAME> for each flag of the rounds and rules (SEDNA_FL_ROUND_DEADLINE, SEDNA_FL_ALGORITHM, ...).\n\n"
       "Example: sedna-worker aggregate --participants 3 --rounds 10\n"
@@ -143,6 +188,7 @@ void add_aggregate(CLI::App& program, Action& action) {
       "         sedna-worker aggregate --participants 10 --rounds 50 --select oort --over-select 1.3 --select-pool "
       "100\n"
       "         sedna-worker aggregate --rounds 200 --algorithm FedBuff,buffer=3\n"
+      "         sedna-worker aggregate --participants 20 --upstream https://root:7363/FedAvg --site edge0\n"
       "         curl http://127.0.0.1:7363/FedAvg   # who is connected");
   cmd->add_option("--aggregation", flags->aggregation,
                   "The path that clients connect to; also the algorithm, when it is one's name (FedAvg)");
@@ -155,6 +201,16 @@ void add_aggregate(CLI::App& program, Action& action) {
            setting.help)
         ->type_name("TEXT");
   }
+  cmd->add_option(
+      "--upstream", flags->upstream,
+      "The aggregator above, http(s)://HOST:PORT/<aggregation>: this one is a site of its job, and brings it\n"
+      "the sum of its clients' updates (AGG_UPSTREAM)");
+  cmd->add_option("--site", flags->site, "What this aggregator is called there (WORKER_NAME)");
+  cmd->add_option("--upstream-token-file", flags->upstream_token_file,
+                  "Its token there, in the first line (AGG_UPSTREAM_TOKEN_FILE)");
+  cmd->add_option("--upstream-tls-ca", flags->upstream_tls_ca, "Authority of the certificate there (SEDNA_AGG_TLS_CA)");
+  cmd->add_option("--upstream-tls-cert", flags->upstream_tls_cert, "Its own certificate there (SEDNA_AGG_TLS_CERT)");
+  cmd->add_option("--upstream-tls-key", flags->upstream_tls_key, "And the key (SEDNA_AGG_TLS_KEY)");
   cmd->add_option("--max-message-mb", flags->max_message_mb, "Largest message")->check(CLI::Range(1, 65536));
   cmd->add_option("--host", flags->host,
                   "Address to bind (127.0.0.1); beyond loopback TLS and tokens are required, or --plaintext");

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "sedna/federated/partial_sum.hpp"
+
 namespace sedna::federated {
 
 using tensor::DType;
@@ -135,6 +137,19 @@ Result<void> check_update(const Update& update, const Manifest& manifest) {
     }
   }
   return {};
+}
+
+Result<void> Aggregation::check_sum(const PartialSum& /*part*/) const {
+  return Error(ErrorCode::kInvalidArgument, "is a sum of a site, and this rule looks at every client's update", "sum");
+}
+void Aggregation::merge_sum(const PartialSum& part) {
+  throw Error(check_sum(part).error());
+}
+PartialSum Aggregation::take_sum() {
+  throw Error(ErrorCode::kInvalidArgument, "is not a sum that could be merged elsewhere", "rule");
+}
+double Aggregation::weight_limit() const {
+  return std::numeric_limits<double>::infinity();
 }
 
 void CollectedUpdates::accumulate(Update update) {

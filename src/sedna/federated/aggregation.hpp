@@ -17,6 +17,8 @@ namespace sedna::federated {
 /// A model's parameters in their order.
 using Weights = std::vector<tensor::Tensor>;
 
+struct PartialSum;
+
 /// What one client brings to a round.
 struct Update {
   std::string client;
@@ -27,6 +29,8 @@ struct Update {
   /// Asynchronous rules: how many rounds before the open one it began, and with which model; null: with the newest.
   std::int64_t staleness = 0;
   std::shared_ptr<const Weights> began_with{};
+  /// Of a site: the sum of its clients' updates, in the weights' place (partial_sum.hpp).
+  std::shared_ptr<const PartialSum> partial{};
 };
 
 /// Names (where tensors have them), dtypes and shapes that all updates of a job share: the first accepted one sets it.
@@ -73,6 +77,16 @@ class Aggregation {
   virtual double total_weight() const = 0;
   /// The round's model. At least one update has been added. May throw Error (user code).
   virtual Aggregate report() = 0;
+
+  // A sum in parts, for aggregators in a tree. Rules that are no sums refuse, and throw Error(kInvalidArgument).
+  /// What this sum asks of a part that check_partial_sum() has passed.
+  virtual Result<void> check_sum(const PartialSum& part) const;
+  /// Adds a part that has passed, as if its clients' updates had come here.
+  virtual void merge_sum(const PartialSum& part);
+  /// Gives the sum away instead of report().
+  virtual PartialSum take_sum();
+  /// The weights that all updates of a round may have together.
+  virtual double weight_limit() const;
 };
 
 /// Makes the empty sum of a new round.

@@ -63,6 +63,9 @@ class Algorithm {
   /// Whether updates must carry tensors beside the weights, or count their steps: they are refused without.
   virtual bool needs_extra() const { return false; }
   virtual bool needs_steps() const { return false; }
+  /// Whether it looks at nothing but the mean of the updates by samples, so that sums of sites may stand for those of
+  /// their clients.
+  virtual bool composes() const { return false; }
   /// The update's weight in the combination.
   virtual double weight(const Update& update) const { return update.weight; }
   /// Asynchronous rules say so; for all others an update counts in the round that it was trained for, or not at all.

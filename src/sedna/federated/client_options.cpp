@@ -6,19 +6,15 @@
 
 namespace sedna::federated {
 
-namespace {
-
-std::string first_line(const std::string& file) {
+std::string token_from_file(const std::string& file, const std::string& what) {
   std::ifstream in(file);
   std::string line;
   if (!std::getline(in, line) || line.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "holds no token in its first line", "SEDNA_TOKEN_FILE " + file);
+    throw Error(ErrorCode::kInvalidArgument, "holds no token in its first line", what + " " + file);
   }
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
   return line;
 }
-
-}  // namespace
 
 ClientEnvironment ClientEnvironment::from_context(const worker::Context& context, const std::string& plain,
                                                   const std::string& secure, const std::string& choices) {
@@ -35,7 +31,7 @@ ClientEnvironment ClientEnvironment::from_context(const worker::Context& context
   out.tls.ca_file = context.get_or("SEDNA_AGG_TLS_CA", "");
   out.tls.cert_file = context.get_or("SEDNA_AGG_TLS_CERT", "");
   out.tls.key_file = context.get_or("SEDNA_AGG_TLS_KEY", "");
-  if (const auto file = context.get("SEDNA_TOKEN_FILE")) out.bearer_token = first_line(*file);
+  if (const auto file = context.get("SEDNA_TOKEN_FILE")) out.bearer_token = token_from_file(*file, "SEDNA_TOKEN_FILE");
   out.state_folder = context.get_or("SEDNA_FL_CLIENT_STATE", "");
   out.personal = context.get_or("SEDNA_FL_PERSONAL", "");
   return out;

@@ -28,6 +28,9 @@ struct ClientEnvironment {
                                         const std::string& secure, const std::string& choices);
 };
 
+/// The token in the file's first line. Throws Error naming `what`.
+std::string token_from_file(const std::string& file, const std::string& what);
+
 /// Pauses between tries: doubling up to a bound, and an end when nothing was reached for too long.
 class Retries {
  public:

@@ -1,8 +1,10 @@
 #include "sedna/federated/fixed_point_mean.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "sedna/federated/elementwise.hpp"
+#include "sedna/federated/partial_sum.hpp"
 
 namespace sedna::federated {
 
@@ -103,6 +105,79 @@ void FixedPointMean::merge_with(FixedPointMean&& other) {
   total_ += other.total_;
   count_ += other.count_;
   other.count_ = 0;
+}
+
+Result<void> FixedPointMean::check_sum(const PartialSum& part) const {
+  if (part.kind != PartialSum::Kind::kStrict) {
+    return Error(ErrorCode::kInvalidArgument, "is mean; this job's is strict", "__metadata__.sum");
+  }
+  if (part.total_low != 0 || part.total != std::floor(part.total) || part.total < static_cast<double>(part.clients)) {
+    return Error(ErrorCode::kInvalidArgument, "must be a whole number, 1 or more for each client",
+                 "__metadata__.sum.weight");
+  }
+  if (part.total + total_weight() > options_.total_weight) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "with those of the others is more than the round was planned for (" +
+                     std::to_string(static_cast<std::int64_t>(options_.total_weight)) + ")",
+                 "__metadata__.sum.weight");
+  }
+  for (std::size_t i = 0; i < part.sums.size(); ++i) {
+    if (part.scales[i] != scale_of(i)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "has " + std::to_string(part.scales[i]) + " for tensor " + std::to_string(i) + ", this round's is " +
+                       std::to_string(scale_of(i)) + ": the sum began with another model",
+                   "__metadata__.sum.scales");
+    }
+    // Each value is limit · 2^s at most, a whole power of two; with the weights it stays below 2^62.
+    const std::int64_t bound = static_cast<std::int64_t>(part.total) *
+                               static_cast<std::int64_t>(std::exp2(std::log2(limit_of(i)) + scale_of(i)));
+    const auto values = part.sums[i].as<std::int64_t>();
+    bool inside = true;
+    for (const std::int64_t value : values) inside &= value <= bound && value >= -bound;
+    if (!inside) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "has sums beyond ±" + std::to_string(limit_of(i)) + " a sample, the range fixed for this round",
+                   Manifest::label(i, part.manifest.tensors[i].name));
+    }
+  }
+  return {};
+}
+
+void FixedPointMean::merge_sum(const PartialSum& part) {
+  if (count_ == 0) {
+    manifest_ = part.manifest;
+    for (const auto& tensor : part.sums) sums_.emplace_back(tensor.data.size() / sizeof(std::int64_t), 0);
+  }
+  bool same = sums_.size() == part.sums.size();
+  for (std::size_t i = 0; same && i < sums_.size(); ++i) {
+    same = sums_[i].size() == part.sums[i].data.size() / sizeof(std::int64_t);
+  }
+  if (!same) throw Error(ErrorCode::kInvalidArgument, "the two sums are of different models", "merge");
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const auto values = part.sums[i].as<std::int64_t>();
+    for (std::size_t k = 0; k < values.size(); ++k) sums_[i][k] += values[k];
+  }
+  total_ += static_cast<std::int64_t>(part.total);
+  count_ += part.clients;
+}
+
+PartialSum FixedPointMean::take_sum() {
+  PartialSum out;
+  out.kind = PartialSum::Kind::kStrict;
+  out.total = static_cast<double>(total_);
+  out.clients = count_;
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const Manifest::Entry& entry = manifest_.tensors[i];
+    AlignedBuffer buffer(sums_[i].size() * sizeof(std::int64_t));
+    std::ranges::copy(std::as_bytes(std::span(sums_[i])), buffer.data());
+    out.sums.push_back({entry.name, tensor::DType::kInt64, entry.shape, std::move(buffer).freeze()});
+    out.scales.push_back(scale_of(i));
+  }
+  out.manifest = std::move(manifest_);
+  sums_.clear();
+  total_ = 0;
+  count_ = 0;
+  return out;
 }
 
 Aggregate FixedPointMean::report() {

@@ -29,6 +29,10 @@ class FixedPointMean final : public Aggregation {
   std::size_t count() const override { return count_; }
   double total_weight() const override { return static_cast<double>(total_); }
   Aggregate report() override;
+  Result<void> check_sum(const PartialSum& part) const override;
+  void merge_sum(const PartialSum& part) override;
+  PartialSum take_sum() override;
+  double weight_limit() const override { return options_.total_weight; }
 
  private:
   double limit_of(std::size_t tensor) const;

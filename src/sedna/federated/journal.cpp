@@ -36,13 +36,15 @@ std::string_view kind_name(Record::Kind kind) {
       return "published";
     case Record::Kind::kChosen:
       return "chosen";
+    case Record::Kind::kRelayed:
+      return "relayed";
   }
   return "opened";
 }
 
 std::optional<Record::Kind> kind_from(std::string_view name) {
-  for (const auto kind :
-       {Record::Kind::kOpened, Record::Kind::kCommitted, Record::Kind::kPublished, Record::Kind::kChosen}) {
+  for (const auto kind : {Record::Kind::kOpened, Record::Kind::kCommitted, Record::Kind::kPublished,
+                          Record::Kind::kChosen, Record::Kind::kRelayed}) {
     if (kind_name(kind) == name) return kind;
   }
   return std::nullopt;
@@ -219,7 +221,7 @@ void Journal::append(const Record& record) {
   if (record.kind == Record::Kind::kPublished) {
     // What came for the round after it, between its close and its model, stays.
     std::erase_if(records_, [&](const Record& r) {
-      return (r.kind == Record::Kind::kCommitted || r.kind == Record::Kind::kChosen) && r.round <= record.round;
+      return r.kind != Record::Kind::kOpened && r.kind != Record::Kind::kPublished && r.round <= record.round;
     });
     // Only the newest histories count.
     for (Record& r : records_) r.histories.clear();

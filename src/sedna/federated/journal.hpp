@@ -40,6 +40,7 @@ struct Record {
     kCommitted,  ///< an update of `round` was acknowledged
     kPublished,  ///< the model of `round` is whole on disk
     kChosen,     ///< who trains in `round`, as of draw `attempt`
+    kRelayed,    ///< a site: `round` is closed, and its sum of `clients` in `file` is what goes up
   };
   Kind kind = Kind::kOpened;
   std::int64_t round = 0;

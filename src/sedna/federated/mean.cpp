@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sedna/base/buffer.hpp"
+#include "sedna/federated/partial_sum.hpp"
 
 namespace sedna::federated {
 
@@ -110,6 +111,49 @@ void WeightedMean::merge_with(WeightedMean&& other) {
   total_low_ += other.total_low_;
   count_ += other.count_;
   other = WeightedMean();
+}
+
+Result<void> WeightedMean::check_sum(const PartialSum& part) const {
+  if (part.kind == PartialSum::Kind::kMean) return {};
+  return Error(ErrorCode::kInvalidArgument, "is strict; this job's is mean", "__metadata__.sum");
+}
+
+void WeightedMean::merge_sum(const PartialSum& part) {
+  WeightedMean other;
+  other.manifest_ = part.manifest;
+  other.sums_.resize(part.sums.size());
+  std::size_t low = 0;
+  const auto copy = [](const Tensor& tensor) {
+    AlignedBuffer buffer(tensor.data.size());
+    std::ranges::copy(tensor.data.span(), buffer.data());
+    return buffer;
+  };
+  for (std::size_t i = 0; i < part.sums.size(); ++i) {
+    other.sums_[i].high = copy(part.sums[i]);
+    if (part.manifest.tensors[i].dtype == DType::kFp64) other.sums_[i].low = copy(part.lows.at(low++));
+  }
+  other.total_ = part.total;
+  other.total_low_ = part.total_low;
+  other.count_ = part.clients;
+  merge_with(std::move(other));
+}
+
+PartialSum WeightedMean::take_sum() {
+  PartialSum out;
+  out.kind = PartialSum::Kind::kMean;
+  out.total = total_;
+  out.total_low = total_low_;
+  out.clients = count_;
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const Manifest::Entry& entry = manifest_.tensors[i];
+    out.sums.push_back({entry.name, DType::kFp64, entry.shape, std::move(sums_[i].high).freeze()});
+    if (entry.dtype == DType::kFp64) {
+      out.lows.push_back({entry.name, DType::kFp64, entry.shape, std::move(sums_[i].low).freeze()});
+    }
+  }
+  out.manifest = std::move(manifest_);
+  *this = WeightedMean();
+  return out;
 }
 
 Aggregate WeightedMean::report() {

@@ -22,6 +22,9 @@ class WeightedMean final : public Aggregation {
   std::size_t count() const override { return count_; }
   double total_weight() const override { return total_ + total_low_; }
   Aggregate report() override;
+  Result<void> check_sum(const PartialSum& part) const override;
+  void merge_sum(const PartialSum& part) override;
+  PartialSum take_sum() override;
 
  private:
   struct Sum {

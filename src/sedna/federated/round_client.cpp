@@ -62,8 +62,9 @@ net::HttpOutcome RoundClient::Impl::call(const std::string& method, const std::s
 }
 
 net::HttpOutcome RoundClient::Impl::call_about_me(const std::string& rest, SteadyClock::duration limit) {
-  return call("POST", path(rest), {Bytes::from_string(json::write(json::object{{"client", options.client_id}}))},
-              limit);
+  json::object body{{"client", options.client_id}};
+  if (options.site) body["site"] = true;
+  return call("POST", path(rest), {Bytes::from_string(json::write(body))}, limit);
 }
 
 bool RoundClient::Impl::ended() {
@@ -94,13 +95,25 @@ RoundClient::~RoundClient() {
 }
 
 void RoundClient::connect() {
+  constexpr auto kTurn = std::chrono::hours(1);  // poll() itself gives up after connect_timeout
+  while (!connect(kTurn)) {
+  }
+}
+
+bool RoundClient::connect(SteadyClock::duration timeout) {
   if (!impl_->poller.joinable()) {
     impl_->poller = std::thread([impl = impl_.get()] { impl->poll(); });
     impl_->uploader = std::thread([impl = impl_.get()] { impl->upload_all(); });
   }
   std::unique_lock lock(impl_->mutex);
-  impl_->changed.wait(lock, [this] { return impl_->plan || impl_->end_reason; });
+  if (!impl_->changed.wait_for(lock, timeout, [this] { return impl_->plan || impl_->end_reason; })) return false;
   if (!impl_->plan) throw Error(*impl_->end_reason);
+  return true;
+}
+
+RoundPlan RoundClient::plan() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->plan.value();
 }
 
 void RoundClient::adopt(const Weights& model) {
@@ -197,6 +210,17 @@ void RoundClient::submit(const TrainedUpdate& update) {
     pending->size += part.size();
   }
   lock.lock();
+  impl_->refusal.clear();
+  impl_->pending = std::move(pending);
+  impl_->changed.notify_all();
+}
+
+void RoundClient::submit_file(std::int64_t round, std::vector<Bytes> parts) {
+  auto pending = std::make_shared<Impl::Pending>();
+  pending->round = round;
+  pending->parts = std::move(parts);
+  for (const Bytes& part : pending->parts) pending->size += part.size();
+  const std::lock_guard lock(impl_->mutex);
   impl_->refusal.clear();
   impl_->pending = std::move(pending);
   impl_->changed.notify_all();

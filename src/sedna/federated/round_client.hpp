@@ -12,6 +12,7 @@
 #include "sedna/base/clock.hpp"
 #include "sedna/federated/algorithm.hpp"
 #include "sedna/federated/exchange.hpp"
+#include "sedna/federated/round_plan.hpp"
 #include "sedna/net/http_client.hpp"
 #include "sedna/worker/context.hpp"
 
@@ -28,6 +29,7 @@ struct RoundClientOptions {
   std::string state_folder;
   std::string personal;      ///< tensors that never leave: "FedBN", "FedPer,last=2"; empty: all are shared
   ExchangeOptions exchange;  ///< an object store that bulk goes through, where the server has it too; empty url: none
+  bool site = false;         ///< an aggregator with clients of its own: it sends sums (submit_file)
   SteadyClock::duration poll = std::chrono::seconds(20);  ///< how long a question for news may wait
 
   /// AGG_PROTOCOL (http, https), AGG_IP, AGG_PORT, WORKER_NAME, CONNECT_TIMEOUT, SEDNA_AGG_TLS_CA, _CERT, _KEY,
@@ -67,6 +69,8 @@ class RoundClient {
 
   /// Waits until the server has answered. Throws Error.
   void connect();
+  /// The same; false when that takes longer than `timeout`: call again.
+  bool connect(SteadyClock::duration timeout);
   /// With personal tensors: the whole model as this client has it, before all else. From then on models come and go
   /// whole; what is personal is cut out of what is sent and put back into what arrives. Throws Error.
   void adopt(const Weights& model);
@@ -81,6 +85,10 @@ class RoundClient {
   std::optional<RoundTask> next(SteadyClock::duration timeout);
   /// For the round of the last task. Kept until that round's model is out: a server that has lost it gets it again.
   void submit(const TrainedUpdate& update);
+  /// The same for an update that is a file already: a site's sum. From any thread.
+  void submit_file(std::int64_t round, std::vector<Bytes> parts);
+  /// What the server said last; after connect().
+  RoundPlan plan() const;
   /// Why the newest update was refused, once; empty otherwise.
   std::string take_refusal();
   /// Whether the newest update is committed, as far as is known.

@@ -141,6 +141,8 @@ bool RoundClient::Impl::settle(Pending& job, const net::HttpResponse& response, 
     const std::lock_guard lock(mutex);
     job.done = true;
     job.over = result == "finished";
+    if (options.site)
+      log::warning("this site's sum is not counted", {{"round", job.round}, {"reason", reason_in(response)}});
     changed.notify_all();
     return true;
   }

@@ -39,6 +39,11 @@ Result<RoundPlan> read_round_plan(std::string_view text) {
     plan.model_digest = json_text(m, "digest");
     plan.model_samples = json_number(m, "samples");
   }
+  if (const auto* sum = o.if_contains("sum"); sum != nullptr && sum->is_object()) {
+    plan.sum = json_text(sum->as_object(), "kind");
+    plan.sum_clip = json_text(sum->as_object(), "clip");
+    plan.sum_alike = json_flag(sum->as_object(), "alike");
+  }
   if (const auto* algorithm = o.if_contains("algorithm"); algorithm != nullptr && algorithm->is_object()) {
     const json::object& a = algorithm->as_object();
     plan.algorithm = json_text(a, "name");

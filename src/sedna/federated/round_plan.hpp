@@ -28,6 +28,9 @@ struct RoundPlan {
   std::map<std::string, double> parameters;
   bool extra = false;
   bool steps = false;
+  std::string sum;            ///< how sums of sites are made ("mean", "strict"); empty: none are taken
+  std::string sum_clip;       ///< the length to which a site cuts its clients' updates; empty: none
+  bool sum_alike = false;     ///< a site's clients weigh 1 each
   bool asynchronous = false;  ///< updates count however many models there have been since they began
 };
 

@@ -238,6 +238,30 @@ void RoundMachine::tick(Time now) {
   check_finished(now);
 }
 
+void RoundMachine::pass_to(std::int64_t round, bool last, const std::vector<std::string>& clients, Time now) {
+  if (over()) return;
+  last_event_ = now;
+  if (phase_ != Phase::kCollecting) return;
+  const bool passed = round > closed_rounds_;
+  if (passed || last) {
+    committed_.clear();
+    closed_rounds_ = std::max(closed_rounds_, round);
+    soft_deadline_.reset();
+    deadline_.reset();
+    abandoned_ = 0;
+    forget_choice();
+  }
+  if (last) {
+    phase_ = Phase::kClosing;
+    closed_at_ = now;
+    for (const std::string& name : clients) {
+      const auto it = clients_.find(name);
+      if (it == clients_.end() || !it->second.connection) owed_.insert(name);
+    }
+  }
+  choose(now);
+}
+
 void RoundMachine::fail(std::string reason) {
   if (over()) return;
   phase_ = Phase::kFailed;

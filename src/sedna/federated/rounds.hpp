@@ -154,6 +154,9 @@ class RoundMachine {
   void refused(const std::string& client, Time now);
   /// Acts on deadlines that have passed.
   void tick(Time now);
+  /// A site: round `round` has ended above, with or without what has come here, which counts for nothing any more.
+  /// `last`: so has the job; `clients` are those who contributed here.
+  void pass_to(std::int64_t round, bool last, const std::vector<std::string>& clients, Time now);
   /// The job cannot go on (a rule of user code raised).
   void fail(std::string reason);
 

@@ -97,6 +97,8 @@ Rules Rules::make(const RuleOptions& options) {
                 "strict");
   }
   if (!options.clip.empty()) rules.clip.emplace(options.clip);
+  rules.clip_text = options.clip;
+  rules.strict = options.strict;
   if (!options.privacy.empty()) {
     rules.privacy.emplace(options.privacy);
     if (!rules.clip || rules.clip->adaptive()) {
@@ -144,6 +146,49 @@ Rules Rules::around(AggregationFactory factory) {
   return rules;
 }
 
+namespace {
+
+/// What clients are told is the root's, what becomes of the sum too.
+class OfSite final : public Algorithm {
+ public:
+  explicit OfSite(const SiteRules& options) : name_(options.algorithm), parameters_(options.parameters) {}
+  std::string_view name() const override { return name_; }
+  std::vector<ClientParameter> for_clients() const override { return parameters_; }
+  bool composes() const override { return true; }
+
+ private:
+  std::string name_;
+  std::vector<ClientParameter> parameters_;
+};
+
+}  // namespace
+
+Rules Rules::of_site(const SiteRules& options) {
+  RuleOptions plain;
+  plain.strict = options.strict;
+  plain.clip = options.clip;
+  Rules rules = make(plain);
+  rules.algorithm = std::make_unique<OfSite>(options);
+  rules.alike = options.alike;
+  return rules;
+}
+
+Result<void> Rules::composes() const {
+  const auto no = [](std::string why, std::string setting) {
+    return Error(ErrorCode::kInvalidArgument,
+                 why + "; sums of sites are for FedAvg, FedProx, FedAvgM, FedAdam, FedYogi and FedAdagrad",
+                 std::move(setting));
+  };
+  if (user_rule) return no("is user code, which looks at each client's update", "aggregation");
+  if (!robust.empty()) return no(robust + " compares each client's update with the others", "robust");
+  if (clip && clip->adaptive()) return no("median needs the length of each client's update", "clip");
+  if (algorithm->asynchrony()) return no(std::string(algorithm->name()) + " has no rounds to close", "algorithm");
+  if (!algorithm->composes()) {
+    return no(std::string(algorithm->name()) + " looks at more than the mean of the clients' updates", "algorithm");
+  }
+  return {};
+}
+
 double Rules::epsilon(std::size_t rounds) const {
   return gaussian_epsilon(privacy ? privacy->noise : 0, rounds, privacy ? privacy->delta : 0.5);
 }
@@ -155,6 +200,17 @@ RoundSum::RoundSum(Rules& rules, std::shared_ptr<const Model> base)
 
 Result<void> RoundSum::check(const Update& update) const {
   const std::string name(rules_.algorithm->name());
+  if (update.partial) {
+    if (const auto may = rules_.composes(); !may) return may;
+    const PartialSum& sum = *update.partial;
+    const bool alike = rules_.privacy || rules_.alike;
+    if (sum.total + sum.total_low != (alike ? static_cast<double>(sum.clients) : update.weight)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   alike ? "must be the number of clients: they weigh alike" : "must be num_samples",
+                   "__metadata__.sum.weight");
+    }
+    return combination_->check_sum(sum);
+  }
   if (rules_.algorithm->needs_extra() && update.extra.size() != update.weights.size()) {
     return Error(ErrorCode::kInvalidArgument, name + " needs a change of the control variate beside the weights",
                  "extra");
@@ -162,7 +218,7 @@ Result<void> RoundSum::check(const Update& update) const {
   if (rules_.algorithm->needs_steps() && !(update.steps > 0)) {
     return Error(ErrorCode::kInvalidArgument, name + " needs the number of local steps", "steps");
   }
-  if (rules_.privacy && !base_) {
+  if ((rules_.privacy || rules_.alike) && !base_) {
     return Error(ErrorCode::kInvalidArgument, "cannot be cut: the round does not know what it began with", "weights");
   }
   return combination_->check(update);
@@ -175,11 +231,18 @@ void RoundSum::add(Update update) {
   }
   contributions_.push_back({update.client, update.weight, update.steps});
   end_.total_weight += update.weight;
+  if (update.partial) {
+    end_.sites[update.client] = update.partial->clients;
+    clients_ += update.partial->clients;
+    combination_->merge_sum(*update.partial);
+    return;
+  }
+  ++clients_;
   if (!update.extra.empty() && rules_.algorithm->needs_extra()) {
     if (!extra_) extra_ = std::make_unique<WeightedMean>();
     extra_->accumulate({update.client, 1, std::exchange(update.extra, {})});
   }
-  update.weight = rules_.privacy ? 1 : rules_.algorithm->weight(update);
+  update.weight = rules_.privacy || rules_.alike ? 1 : rules_.algorithm->weight(update);
   if (!rules_.clip || !base_) {
     combine(std::move(update), std::nullopt, 0);
     return;
@@ -215,7 +278,7 @@ RoundSum::End RoundSum::finish(std::size_t clients) {
   combination_.reset();
   if (rules_.privacy) {
     // One update moves the sum by the bound at most; the noise is a multiple of that, seen from the mean.
-    const auto n = static_cast<double>(contributions_.size());
+    const auto n = static_cast<double>(clients_);
     add_gaussian_noise(round.combined.weights, rules_.privacy->noise * *rules_.clip->bound() / n);
   }
   if (extra_) round.extra_mean = extra_->report().weights;
@@ -232,6 +295,11 @@ RoundSum::End RoundSum::finish(std::size_t clients) {
     }
   }
   return out;
+}
+
+PartialSum RoundSum::take_sum(End& end) {
+  end = std::move(end_);
+  return combination_->take_sum();
 }
 
 }  // namespace sedna::federated

@@ -2,6 +2,7 @@
 // and clipping before it) and what the algorithm makes of the result. Called by the aggregation server.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "sedna/federated/algorithm.hpp"
 #include "sedna/federated/clip.hpp"
+#include "sedna/federated/partial_sum.hpp"
 #include "sedna/federated/privacy.hpp"
 
 namespace sedna::federated {
@@ -24,6 +26,16 @@ struct RuleOptions {
   std::string privacy;               ///< "1.1,delta=1e-6": noise for differential privacy; empty: none
 };
 
+/// What an aggregator in the middle of a tree does with its clients' updates, as the one above it says.
+struct SiteRules {
+  SiteRules() {}
+  std::string algorithm = "FedAvg";  ///< as clients are told
+  std::vector<ClientParameter> parameters;
+  bool strict = false;
+  std::string clip;    ///< a number; empty: none
+  bool alike = false;  ///< all clients weigh 1 (differential privacy)
+};
+
 /// Lives as long as the job. Not thread-safe.
 struct Rules {
   std::unique_ptr<Algorithm> algorithm;
@@ -33,11 +45,20 @@ struct Rules {
   std::string robust;           ///< the robust rule's name; empty for the mean
   std::size_t min_updates = 1;  ///< a round with fewer cannot be combined
   bool user_rule = false;       ///< `combination` is user code: what it reports stands
+  bool alike = false;           ///< all updates weigh 1
+  bool strict = false;
+  std::string clip_text;
 
   /// Throws Error(kInvalidArgument, kNotFound) naming the rule and the parameter.
   static Rules make(const RuleOptions& options);
   /// FedAvg around user code.
   static Rules around(AggregationFactory factory);
+  /// Of a site: sums that are merged elsewhere.
+  static Rules of_site(const SiteRules& options);
+  /// Whether sums of sites may stand for their clients' updates; the error names the setting because of which not.
+  Result<void> composes() const;
+  /// Whether a site is trusted with more than a client: what it sends cannot be held against the rules any more.
+  bool trusts_sites() const { return clip.has_value() || privacy.has_value(); }
   /// ε after so many rounds; infinite without privacy.
   double epsilon(std::size_t rounds) const;
   /// Whether a round's updates are kept until its end.
@@ -66,9 +87,14 @@ class RoundSum {
     bool none = false;        ///< a rule of user code gave no model
     double largest_norm = 0;  ///< of the changes, before clipping; 0 where nobody measured them
     std::size_t clipped = 0;
+    std::map<std::string, std::size_t> sites;  ///< how many clients are in the sum of each
   };
   /// `clients`: how many there are in the job. At least min_updates were added. Throws Error.
   End finish(std::size_t clients);
+  /// Of a site instead: the sum as it goes up. `end` gets everything but the model.
+  PartialSum take_sum(End& end);
+  /// See Aggregation.
+  double weight_limit() const { return combination_->weight_limit(); }
 
  private:
   void combine(Update update, std::optional<double> norm, double bound);
@@ -80,6 +106,7 @@ class RoundSum {
   std::vector<Contribution> contributions_;
   std::vector<double> norms_;
   std::vector<Update> held_;  ///< of a first round whose own median is the bound
+  std::size_t clients_ = 0;   ///< that are in the sum, those of sites too
   End end_;
 };
 

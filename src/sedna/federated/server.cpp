@@ -1,6 +1,7 @@
 #include "sedna/federated/server.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "sedna/base/cpu.hpp"
@@ -35,10 +36,13 @@ serve::OffloadOptions pool_options(metrics::Registry& registry) {
 }
 
 Rules rules_of(const AggregationServerOptions& options) {
+  if (options.site) return Rules::of_site(options.site_rules);
   return options.factory ? Rules::around(options.factory) : Rules::make(options.rules);
 }
 
-RoundOptions rounds_of(RoundOptions options, const Rules& rules) {
+RoundOptions rounds_of(RoundOptions options, const Rules& rules, bool site) {
+  // Which round is the last one is said above.
+  if (site) options.exit_round = std::numeric_limits<std::int64_t>::max();
   options.min_updates = std::max(options.min_updates, rules.min_updates);
   if (const auto asynchrony = rules.algorithm->asynchrony()) {
     options.max_staleness = asynchrony->max_staleness;
@@ -59,7 +63,7 @@ AggregationServer::Impl::Impl(AggregationServerOptions o, metrics::Registry& r)
       registry(r),
       codec(options.codec),
       rules(rules_of(options)),
-      machine(rounds_of(options.rounds, rules), SteadyClock::now()),
+      machine(rounds_of(options.rounds, rules, options.site), SteadyClock::now()),
       budget(std::make_shared<StagingBudget>(options.staging_bytes)),
       pool(pool_options(r)),
       server(options.server, r) {
@@ -102,6 +106,7 @@ void AggregationServer::Impl::stop() {
   }
   changed.notify_all();
   if (conductor.joinable()) conductor.join();
+  if (follower.joinable()) follower.join();
   if (started) server.drain();
   server.stop();
 }
@@ -116,6 +121,7 @@ void AggregationServer::start() {
   impl_->started = true;
   impl_->round_began = SteadyClock::now();
   impl_->conductor = std::thread([impl = impl_.get()] { impl->conduct(); });
+  if (impl_->options.upstream) impl_->follower = std::thread([impl = impl_.get()] { impl->follow_upstream(); });
 }
 
 std::uint16_t AggregationServer::port() const {

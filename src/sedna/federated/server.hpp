@@ -36,6 +36,7 @@ struct RoundReport {
   std::optional<double> epsilon;          ///< of differential privacy, after this round
   std::optional<double> staleness;  ///< asynchronous rules: how many rounds old the updates' beginnings were, mean
   std::vector<std::string> chosen;  ///< who was to train, where clients are chosen
+  std::map<std::string, std::size_t> sites;  ///< of clients that brought sums: how many clients are in each
 };
 
 /// How the job stands between two rounds' reports.
@@ -52,6 +53,8 @@ enum class Durability : std::uint8_t {
   kRound,   ///< which update it was: after a crash clients send the open round's updates again
   kUpdate,  ///< the update itself: after a crash nothing is sent again
 };
+
+class Upstream;
 
 struct AggregationServerOptions {
   AggregationServerOptions() {}
@@ -70,8 +73,14 @@ struct AggregationServerOptions {
   std::size_t keep_models = 3;  ///< so many published models stay in the state folder
   std::uint64_t staging_bytes = std::uint64_t{256} << 20;  ///< memory for uploads under way; more goes to files
   SteadyClock::duration lease = std::chrono::seconds(60);  ///< an HTTP client that is silent for so long has left
-  std::function<void(const char* step)> on_step;           ///< for tests: called between the steps that write to disk
-  std::function<void(const RoundReport&)> on_round;        ///< called from a thread of the server's
+  /// Clients that may bring sums of clients of their own. Empty: all, as long as there is nothing to trust them with.
+  std::vector<std::string> sites;
+  /// The aggregator above, whose rounds are this one's: see Upstream::configure(), which fills in the rest.
+  std::shared_ptr<Upstream> upstream;
+  SiteRules site_rules;
+  bool site = false;
+  std::function<void(const char* step)> on_step;     ///< for tests: called between the steps that write to disk
+  std::function<void(const RoundReport&)> on_round;  ///< called from a thread of the server's
 };
 
 /// construct → start() → wait() → stop(). Thread-safe. The destructor stops.

@@ -101,7 +101,7 @@ Response AggregationServer::Impl::take_from_store(const std::string& client, std
     round_bytes += staging.size();
     touch_locked(client);
   }
-  const auto fits = check_upload_header(header_of(file), staging.size(), round);
+  const auto fits = check_upload_header(header_of(file), staging.size(), client, round);
   const Response done = fits ? finish_upload(client, round, staging, {}) : refuse_upload(client, fits.error());
   exchange->remove(name);
   return done;

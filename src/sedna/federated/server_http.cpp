@@ -186,6 +186,13 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
   algorithm["extra"] = rules.algorithm->needs_extra();
   algorithm["steps"] = rules.algorithm->needs_steps();
   plan["algorithm"] = std::move(algorithm);
+  if (rules.composes() && !machine.chooses()) {
+    json::object sum;
+    sum["kind"] = rules.strict ? "strict" : "mean";
+    if (rules.clip) sum["clip"] = rules.clip_text;
+    if (rules.privacy || rules.alike) sum["alike"] = true;
+    plan["sum"] = std::move(sum);
+  }
   plan["codec"] = codec.text();
   if (const auto deadline = machine.deadline()) {
     plan["deadline_seconds"] = std::chrono::duration<double>(*deadline - SteadyClock::now()).count();
@@ -204,6 +211,10 @@ net::Task<Response> AggregationServer::Impl::join(Request& request) {
   const auto object = json::as_object(*body);
   if (!object) throw Error(object.error());
   const std::string client = client_of(request, text_member(**object, "client"));
+  const auto* const site = (*object)->if_contains("site");
+  if (site != nullptr && site->is_bool() && site->as_bool()) {
+    if (const auto may = may_send_sums(client); !may) throw Error(may.error());
+  }
   const std::lock_guard lock(mutex);
   if (stopping) throw Error(ErrorCode::kUnavailable, "the server is going away");
   left.erase(client);

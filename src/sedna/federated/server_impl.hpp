@@ -17,7 +17,9 @@
 #include "sedna/federated/codec.hpp"
 #include "sedna/federated/features.hpp"
 #include "sedna/federated/journal.hpp"
+#include "sedna/federated/partial_sum.hpp"
 #include "sedna/federated/peer.hpp"
+#include "sedna/federated/round_client.hpp"
 #include "sedna/federated/rounds.hpp"
 #include "sedna/federated/rules.hpp"
 #include "sedna/federated/server.hpp"
@@ -30,6 +32,9 @@ namespace sedna::federated {
 
 /// "committed", "duplicate", …: as clients are told, and as the metric's label.
 std::string_view outcome_name(RoundMachine::Outcome outcome);
+
+/// A file that is whole or not there.
+void write_whole(const std::filesystem::path& file, const std::vector<Bytes>& parts);
 
 /// The clip's history travels with the algorithm's state.
 inline constexpr std::string_view kClipHistory = "clip.history";
@@ -66,6 +71,16 @@ struct AggregationServer::Impl {
     json::object envelope;
     RoundReport report;
     std::size_t clients = 0;
+    // Of a site.
+    std::vector<Bytes> file{};  ///< the sum, once it is made
+    bool sent = false;
+  };
+  /// What the aggregator above has made.
+  struct News {
+    std::int64_t round = 0;
+    bool last = false;
+    double samples = 0;
+    std::optional<Model> model;
   };
   /// A model as it is served.
   struct Published {
@@ -106,6 +121,8 @@ struct AggregationServer::Impl {
   Step handle(const Session& session, std::string_view text);
   Step subscribe(const Session& session, const Frame& frame);
   void take_update(const Session& session, Frame frame, std::size_t bytes);
+  /// A site that waits for its initial model: keeps the update until then.
+  bool park_initial(const Session& session, Update& update, Offer& offer);
   Step pass_on(const Frame& frame, std::size_t bytes);
   void leave(const Session& session, bool clean);
 
@@ -122,7 +139,8 @@ struct AggregationServer::Impl {
   /// Why an update of this round would be of no use now; nothing when it may come.
   std::optional<serve::Response> refuse_round_locked(const std::string& client, std::int64_t round);
   /// What the header says against what the job knows, before (or without) a look at the tensors.
-  Result<void> check_upload_header(std::string_view header_text, std::uint64_t total, std::int64_t round);
+  Result<void> check_upload_header(std::string_view header_text, std::uint64_t total, const std::string& client,
+                                   std::int64_t round);
   serve::Response refuse_upload(const std::string& client, const Error& reason);
   // An object store (server_exchange.cpp).
   net::Task<serve::Response> fetch_update(serve::Request& request);
@@ -179,8 +197,24 @@ struct AggregationServer::Impl {
   void step(const char* name) const {
     if (options.on_step) options.on_step(name);
   }
+  /// Tells everybody of the newest model.
+  void announce(const json::object& like, RoundReport report);
+
+  // Sites (server_site.cpp): of this one, with an aggregator above, and of those below.
+  Result<void> may_send_sums(const std::string& client) const;
+  void follow_upstream();
+  static News news_of(RoundTask task);
+  /// What is to be done for the aggregator above; false when that is nothing.
+  bool site_turn(std::unique_lock<std::mutex>& lock);
+  void close_sum(Publication& closed);
+  void restore_sum(const Record& record);
+  void take_news(News next, bool tell);
+  void offer_upwards(const Weights& weights, const std::string& client);
+  /// Whether a client's weights may become the initial model (now).
+  bool initial_wanted_locked() const { return wants_initial && !installing_initial && !offered_initial; }
   // Restarts (server_restore.cpp).
   void restore();
+  void begin_with_upstream();
   void prune_models(std::int64_t newest) const;
 
   AggregationServerOptions options;
@@ -211,6 +245,7 @@ struct AggregationServer::Impl {
   std::map<std::string, Parked> parked;
   bool wants_initial = false;       ///< the first client's weights are what round 1 begins with
   bool installing_initial = false;  ///< a client's weights are becoming it; until they are, it is wanted
+  bool offered_initial = false;     ///< a site: they were offered to the aggregator above
   Bytes model_text;                 ///< the newest published model's recv_weight, once a socket needed it
   std::int64_t model_round = 0;
   std::uint64_t round_bytes = 0;
@@ -238,6 +273,8 @@ struct AggregationServer::Impl {
 
   serve::Offload pool;
   std::unique_ptr<serve::Offload> exchange_pool;
+  std::optional<News> news;
+  std::thread follower;  ///< of the aggregator above
   std::thread conductor;
   serve::Server server;  // last: ends before what its handlers use
 };

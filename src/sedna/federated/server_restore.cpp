@@ -4,6 +4,7 @@
 #include "sedna/base/log.hpp"
 #include "sedna/base/sha256.hpp"
 #include "sedna/federated/server_impl.hpp"
+#include "sedna/federated/upstream.hpp"
 
 namespace sedna::federated {
 
@@ -24,7 +25,9 @@ std::string rules_text(const RuleOptions& rules, bool user_rule) {
 
 void AggregationServer::Impl::restore() {
   const auto begin = [this] {
-    if (!options.initial_model.empty()) {
+    if (options.site) {
+      wants_initial = options.upstream && options.upstream->wants_initial();
+    } else if (!options.initial_model.empty()) {
       Model model = read_model_file(map_file(options.initial_model));
       model.round = 0;
       open->sum.reset();
@@ -40,6 +43,7 @@ void AggregationServer::Impl::restore() {
     open_round_locked();
     open->sum = std::make_unique<RoundSum>(rules, nullptr);
     begin();
+    begin_with_upstream();
     return;
   }
   layout.root = options.state_folder;
@@ -49,11 +53,14 @@ void AggregationServer::Impl::restore() {
   }
   for (const auto& entry : std::filesystem::directory_iterator(staging_folder)) std::filesystem::remove(entry.path());
   journal = std::make_unique<Journal>(layout.journal());
-  const std::string text = rules_text(options.rules, static_cast<bool>(options.factory));
+  // What a site's rules are is said above, each time it begins.
+  const std::string text =
+      options.site ? std::string("a site") : rules_text(options.rules, static_cast<bool>(options.factory));
   RoundMachine::Restored from;
   const Record* newest = nullptr;
   std::vector<const Record*> commits;
   std::map<std::int64_t, const Record*> choices;
+  std::map<std::int64_t, const Record*> relayed;
   for (const Record& record : journal->records()) {
     switch (record.kind) {
       case Record::Kind::kOpened:
@@ -77,7 +84,16 @@ void AggregationServer::Impl::restore() {
       case Record::Kind::kChosen:
         choices[record.round] = &record;
         break;
+      case Record::Kind::kRelayed:
+        relayed[record.round] = &record;
+        break;
     }
+  }
+  // Closed here, and under way to the aggregator above.
+  for (const auto& [number, record] : relayed) {
+    if (number != from.closed_rounds + 1) continue;
+    restore_sum(*record);
+    from.closed_rounds = number;
   }
   // The open round's; what came for one behind it, while that one's close was not in the records, is sent again.
   std::erase_if(commits, [&](const Record* record) { return record->round != from.closed_rounds + 1; });
@@ -125,15 +141,17 @@ void AggregationServer::Impl::restore() {
     if (asynchronous()) restore_history(newest->round);
   }
   open->round = from.closed_rounds + 1;
-  open->sum = std::make_unique<RoundSum>(rules, published && !published->none ? published->model : nullptr);
+  if (to_publish.empty()) {
+    open->sum = std::make_unique<RoundSum>(rules, published && !published->none ? published->model : nullptr);
+  }
   std::vector<Update> updates;
   for (const Record* record : commits) {
     // An update that is not here is sent again by its client: it keeps it until the round's model is out.
     if (record->file.empty()) break;
     auto update = read_update(map_file(layout.updates() / record->file), record->client);
     if (!update) throw Error(ErrorCode::kDataLoss, update.error().what(), record->file);
-    if (!options.features) conform(update->weights, manifest);
-    if (!options.features) conform(update->extra, manifest);
+    if (!options.features && !update->partial) conform(update->weights, manifest);
+    if (!options.features && !update->partial) conform(update->extra, manifest);
     learn_form_locked(*update);
     const std::int64_t trained = record->trained != 0 ? record->trained : record->round;
     if (asynchronous()) {
@@ -145,18 +163,24 @@ void AggregationServer::Impl::restore() {
   }
   journal->append(opened);
   const auto round = open;
-  for (Update& update : updates) round->waiting.push_back({std::move(update), false});
+  for (Update& update : updates) round->waiting.push_back({std::move(update), !round->sum});
   if (from.chosen) chosen = from.chosen->clients;
   machine.restore(from, SteadyClock::now());
   add_waiting(round);
   collect_closed_locked();
-  if (newest == nullptr && updates.empty()) begin();
+  if (newest == nullptr && updates.empty() && to_publish.empty()) begin();
   if (newest != nullptr || !updates.empty()) {
     log::info("the job goes on", {{"round", machine.closed_rounds() + 1},
                                   {"updates", machine.updates()},
                                   {"epoch", epoch},
                                   {"folder", options.state_folder}});
   }
+  begin_with_upstream();
+}
+
+void AggregationServer::Impl::begin_with_upstream() {
+  if (!options.upstream) return;
+  if (auto first = options.upstream->take_first()) take_news(news_of(std::move(*first)), false);
 }
 
 }  // namespace sedna::federated

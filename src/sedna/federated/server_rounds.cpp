@@ -34,13 +34,13 @@ Weights state_of(const Rules& rules) {
   return state;
 }
 
+}  // namespace
+
 void write_whole(const std::filesystem::path& file, const std::vector<Bytes>& parts) {
   storage::AtomicFile out(file, 0600);
   for (const Bytes& part : parts) out.write(part.span());
   out.commit();
 }
-
-}  // namespace
 
 Result<void> AggregationServer::Impl::check(Update& update) {
   Manifest known;
@@ -50,7 +50,10 @@ Result<void> AggregationServer::Impl::check(Update& update) {
     known = manifest;
     form = feature_form;
   }
-  if (options.features) {
+  if (update.partial) {
+    if (const auto may = may_send_sums(update.client); !may) return may;
+    if (const auto fits = check_partial_sum(update, known); !fits) return fits;
+  } else if (options.features) {
     if (const auto fits = check_features(update, form); !fits) return fits;
   } else {
     conform(update.weights, known);
@@ -64,15 +67,25 @@ Result<void> AggregationServer::Impl::check(Update& update) {
 }
 
 Result<void> AggregationServer::Impl::check_form_locked(const Update& update) const {
-  if (!options.features) return check_form(update, manifest);
-  const auto form = FeatureForm::of(update);
-  if (!form) return form.error();
-  return feature_form.set ? form->same_as(feature_form) : Result<void>();
+  if (options.features) {
+    const auto form = FeatureForm::of(update);
+    if (!form) return form.error();
+    return feature_form.set ? form->same_as(feature_form) : Result<void>();
+  }
+  const auto fits = update.partial ? check_partial_sum_form(update, manifest) : check_form(update, manifest);
+  if (!fits || !rules.strict || rules.privacy || rules.alike || !open->sum) return fits;
+  // Several may have passed their checks side by side; together they must fit, too.
+  double together = update.weight;
+  for (const Offer& offer : machine.committed()) together += offer.weight;
+  if (together <= open->sum->weight_limit()) return {};
+  return Error(ErrorCode::kInvalidArgument, "with those of the others is more than the round was planned for",
+               "num_samples");
 }
 
 void AggregationServer::Impl::learn_form_locked(const Update& update) {
   if (options.features && !feature_form.set) feature_form = FeatureForm::of(update).value();
-  if (!options.features && !manifest.set) manifest = Manifest::of(update.weights);
+  if (options.features || manifest.set) return;
+  manifest = update.partial ? update.partial->manifest : Manifest::of(update.weights);
 }
 
 RoundMachine::Verdict AggregationServer::Impl::refuse(const std::string& client, const Error& reason) {
@@ -126,7 +139,8 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
             staged->keep_as(file);
           } else {
             UpdateInfo info{verdict.round - verdict.staleness, update.weight, update.steps, offer.metrics, {}};
-            write_whole(file, write_update_file(info, update.weights, update.extra));
+            write_whole(file, update.partial ? write_partial_sum(info, *update.partial)
+                                             : write_update_file(info, update.weights, update.extra));
           }
           record.file = file.filename().string();
         }
@@ -191,7 +205,9 @@ void AggregationServer::Impl::conduct() {
     machine.tick(now);
     expire_members_locked(now);
     collect_closed_locked();
-    if (!to_publish.empty()) {
+    if (options.site) {
+      if (site_turn(lock)) continue;
+    } else if (!to_publish.empty()) {
       if (!to_publish.front().open->idle()) {
         changed.wait(lock, [&] { return to_publish.front().open->idle() || stopping; });
         continue;
@@ -206,6 +222,11 @@ void AggregationServer::Impl::conduct() {
     if (auto update = take_parked_locked()) {
       lock.unlock();
       const std::string client = update->offer.client;
+      if (const auto usable = options.site ? check(update->update) : Result<void>(); !usable) {
+        count_update(refuse(client, usable.error()), client);
+        lock.lock();
+        continue;
+      }
       count_update(commit(std::move(update->update), std::move(update->offer), nullptr), client);
       lock.lock();
       continue;
@@ -278,6 +299,7 @@ std::shared_ptr<AggregationServer::Impl::OpenRound> AggregationServer::Impl::aft
 }
 
 std::optional<AggregationServer::Impl::Parked> AggregationServer::Impl::take_parked_locked() {
+  if (options.site && wants_initial) return std::nullopt;  // the model to begin with is on its way
   for (auto& [client, update] : parked) {
     if (machine.standing(client) != RoundMachine::Standing::kExpected) continue;
     std::optional<Parked> out(std::move(update));
@@ -300,6 +322,7 @@ void AggregationServer::Impl::publish(Publication publication) {
     publication.open.reset();
     report.total_weight = end.total_weight;
     report.clipped = end.clipped;
+    report.sites = std::move(end.sites);
     if (rules.privacy) report.epsilon = rules.epsilon(static_cast<std::size_t>(report.round));
     end.model.round = report.round;
     step("publish: before the model");
@@ -310,6 +333,10 @@ void AggregationServer::Impl::publish(Publication publication) {
     machine.fail("the aggregation of round " + std::to_string(report.round) + " has failed: " + error.what());
     return;
   }
+  announce(publication.envelope, std::move(report));
+}
+
+void AggregationServer::Impl::announce(const json::object& like, RoundReport report) {
   std::shared_ptr<OpenRound> next;
   {
     const std::lock_guard lock(mutex);
@@ -317,10 +344,10 @@ void AggregationServer::Impl::publish(Publication publication) {
     if (!peers.empty()) {
       Aggregate model;
       model.weights = published->model->weights;
-      model.total_weight = report.total_weight;
+      model.total_weight = published->total_weight;
       model.none = published->none;
       try {
-        model_text = Bytes::from_string(write_model(publication.envelope, model, report.round, report.last));
+        model_text = Bytes::from_string(write_model(like, model, report.round, report.last));
       } catch (const Error& error) {
         machine.fail("the model of round " + std::to_string(report.round) + " cannot be sent: " + error.what());
         return;

@@ -47,6 +47,17 @@ bool flag(const std::string& text) {
   refuse("is '" + text + "'; it must be true or false");
 }
 
+std::vector<std::string> names(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    if (comma == at) refuse("is '" + text + "'; it must be names with commas between them");
+    out.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return out;
+}
+
 constexpr double kMany = 1e6;
 
 const std::vector<Setting>& all() {
@@ -82,6 +93,10 @@ const std::vector<Setting>& all() {
        [](auto& o, const auto& v) { o.rounds.selection.wait = seconds(v); }},
       {{"seed", "Of everything that is drawn (0)"},
        [](auto& o, const auto& v) { o.rules.seed = o.rounds.selection.seed = count(v, 0, 9e15); }},
+      {{"sites",
+        "Names of the aggregators, with commas between them, that may bring sums of their clients (any; with --clip "
+        "none)"},
+       [](auto& o, const auto& v) { o.sites = names(v); }},
       {{"initial-model", "A safetensors file that round 1 begins with"},
        [](auto& o, const auto& v) { o.initial_model = v; }},
       {{"state", "Folder in which the rounds survive a restart; without it they are in memory"},

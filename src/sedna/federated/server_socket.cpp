@@ -177,6 +177,15 @@ AggregationServer::Impl::Step AggregationServer::Impl::subscribe(const Session& 
   return step;
 }
 
+bool AggregationServer::Impl::park_initial(const Session& session, Update& update, Offer& offer) {
+  const std::lock_guard lock(mutex);
+  if (!options.site || !wants_initial) return false;
+  // What the first client begins with is what the job begins with; then this counts in round 1.
+  if (!std::exchange(offered_initial, true)) offer_upwards(update.weights, session.client);
+  parked.insert_or_assign(session.client, Parked{std::move(update), std::move(offer)});
+  return true;
+}
+
 void AggregationServer::Impl::take_update(const Session& session, Frame frame, std::size_t bytes) {
   received_bytes.add(bytes);
   {
@@ -208,6 +217,8 @@ void AggregationServer::Impl::take_update(const Session& session, Frame frame, s
       Update update{session.client, offer.weight, std::move(*frame.weights)};
       if (const auto usable = check(update); !usable) {
         verdict = refuse(session.client, usable.error());
+      } else if (park_initial(session, update, offer)) {
+        verdict.outcome = RoundMachine::Outcome::kNotChosen;
       } else if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
         verdict = commit(std::move(update), std::move(offer), nullptr);
       } else {

@@ -145,7 +145,7 @@ net::Task<Response> AggregationServer::Impl::upload_state(Request& request) {
   const std::string client = client_of(request, request.params[1]);
   const std::lock_guard lock(mutex);
   touch_locked(client);
-  if (*round == 0 && (!wants_initial || installing_initial)) co_return initial_answer_locked();
+  if (*round == 0 && !initial_wanted_locked()) co_return initial_answer_locked();
   const auto verdict = machine.preview({client, 0, {}, static_cast<std::int64_t>(*round)}, SteadyClock::now());
   if (*round > 0 && verdict.outcome != Outcome::kCommitted) co_return verdict_answer(verdict, epoch);
   const auto it = uploads.find(client);
@@ -189,7 +189,7 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
     const std::lock_guard lock(mutex);
     touch_locked(client);
     if (round == 0) {
-      if (!wants_initial || installing_initial) refusal = initial_answer_locked();
+      if (!initial_wanted_locked()) refusal = initial_answer_locked();
     } else {
       refusal = refuse_round_locked(client, round);
     }
@@ -255,6 +255,8 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
 }
 
 std::optional<Response> AggregationServer::Impl::refuse_round_locked(const std::string& client, std::int64_t round) {
+  // What the round begins with is not here yet.
+  if (options.site && wants_initial) return offset_answer(409, "busy", 0, 0);
   auto verdict = machine.preview({client, 0, {}, round}, SteadyClock::now());
   if (round > machine.closed_rounds() + 1) {
     verdict.outcome = Outcome::kRefused;
@@ -275,7 +277,7 @@ Response AggregationServer::Impl::refuse_upload(const std::string& client, const
 }
 
 Result<void> AggregationServer::Impl::check_upload_header(std::string_view header_text, std::uint64_t total,
-                                                          std::int64_t round) {
+                                                          const std::string& client, std::int64_t round) {
   const auto header = tensor::parse_safetensors_header(header_text);
   if (!header) return header.error();
   if (header->file_size() != total) {
@@ -292,9 +294,15 @@ Result<void> AggregationServer::Impl::check_upload_header(std::string_view heade
   if (!info) return info.error();
   const auto coded = tensor::find_metadata(header->metadata, "codec");
   const bool features = options.features && round > 0;
-  const auto fits = features ? check_features_header(*header)
-                    : coded  ? check_coded_header(*coded, codec, *header, known)
-                             : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
+  const bool sum = is_partial_sum(header->metadata);
+  if (const auto may = sum ? may_send_sums(client) : Result<void>(); !may) return may;
+  if (sum && (round == 0 || coded)) {
+    return Error(ErrorCode::kInvalidArgument, "is for rounds, and not coded", "__metadata__.sum");
+  }
+  const auto fits = sum        ? check_partial_sum_header(*header, known)
+                    : features ? check_features_header(*header)
+                    : coded    ? check_coded_header(*coded, codec, *header, known)
+                               : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
   if (!fits) return fits;
   if (info->round != round) return Error(ErrorCode::kInvalidArgument, "is not that of the path", "__metadata__.round");
   if (round > 0 && !(info->samples > 0)) {
@@ -339,7 +347,7 @@ net::Task<std::optional<Response>> AggregationServer::Impl::receive(Request& req
     if (!wrong && have < head.size()) wrong = Error(ErrorCode::kInvalidArgument, "is cut off", "safetensors header");
     if (!wrong) {
       const std::string_view text(reinterpret_cast<const char*>(head.data()) + 8, head.size() - 8);
-      if (const auto fits = check_upload_header(text, total, round); !fits) wrong = fits.error();
+      if (const auto fits = check_upload_header(text, total, client, round); !fits) wrong = fits.error();
     }
     if (wrong) co_return refuse_upload(client, *wrong);
     // To a file where it must be kept; else memory, for which it waits a moment (not reading is back-pressure enough),
@@ -432,6 +440,7 @@ Response AggregationServer::Impl::finish_upload(const std::string& client, std::
 Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std::string& client) {
   auto read = tensor::read_safetensors(file);
   if (!read) return read.error();
+  if (is_partial_sum(read->header.metadata)) return read_partial_sum(file, client);
   if (options.features || !tensor::find_metadata(read->header.metadata, "codec")) return read_update_file(file, client);
   const auto info = read_update_info(read->header.metadata);
   if (!info) return info.error();
@@ -458,7 +467,7 @@ Result<Update> AggregationServer::Impl::read_update(const Bytes& file, const std
 
 Response AggregationServer::Impl::initial_answer_locked() const {
   // Who is told "late" drops its offer: not before the first one is on disk, for until then it may be needed.
-  if (installing_initial) return offset_answer(409, "busy", 0, 0);
+  if (wants_initial && (installing_initial || offered_initial)) return offset_answer(409, "busy", 0, 0);
   return answer(409, {{"result", "late"}, {"reason", "the job has its initial model"}, {"round", 0}});
 }
 
@@ -466,7 +475,12 @@ Response AggregationServer::Impl::take_initial(const std::string& client, Update
   std::shared_ptr<OpenRound> round;
   {
     const std::lock_guard lock(mutex);
-    if (!wants_initial || installing_initial || machine.updates() > 0 || !open->idle()) return initial_answer_locked();
+    if (!initial_wanted_locked() || machine.updates() > 0 || !open->idle()) return initial_answer_locked();
+    if (options.site) {
+      offered_initial = true;
+      offer_upwards(update.weights, client);
+      return answer(200, {{"result", "committed"}, {"round", 0}});
+    }
     // The plan goes on asking for it: a client that came now and was sent to round 1 would begin with nothing, and
     // again with the model.
     installing_initial = true;

@@ -22,6 +22,7 @@ class Adaptive final : public Algorithm {
         second_(std::move(second)) {}
 
   std::string_view name() const override { return name_; }
+  bool composes() const override { return true; }
   bool needs_base() const override { return true; }
 
   Model next(RoundEnd end) override {

@@ -10,6 +10,7 @@ namespace {
 class FedAvg final : public Algorithm {
  public:
   std::string_view name() const override { return "FedAvg"; }
+  bool composes() const override { return true; }
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ class FedAvgM final : public Algorithm {
  public:
   FedAvgM(double rate, double momentum) : rate_(rate), momentum_(momentum) {}
   std::string_view name() const override { return "FedAvgM"; }
+  bool composes() const override { return true; }
   bool needs_base() const override { return true; }
 
   Model next(RoundEnd end) override {

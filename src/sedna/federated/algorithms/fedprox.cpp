@@ -11,6 +11,7 @@ class FedProx final : public Algorithm {
  public:
   explicit FedProx(double mu) : mu_(mu) {}
   std::string_view name() const override { return "FedProx"; }
+  bool composes() const override { return true; }
   std::vector<ClientParameter> for_clients() const override { return {{"mu", mu_}}; }
 
  private:
