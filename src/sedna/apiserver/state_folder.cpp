@@ -68,7 +68,7 @@ std::string role_for(std::string_view name) {
   return std::string(kRoleViewer);
 }
 
-StateFolder::StateFolder(fs::path path) : path_(fs::absolute(std::move(path))) {
+StateFolder::StateFolder(const fs::path& path) : path_(fs::absolute(path)) {
   std::error_code error;
   const bool made = fs::create_directories(path_, error);
   if (!error && made) fs::permissions(path_, fs::perms::owner_all, error);

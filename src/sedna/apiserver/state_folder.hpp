@@ -27,7 +27,7 @@ namespace sedna::apiserver {
 class StateFolder {
  public:
   /// Opens or makes the folder (0700). Throws Error: kAlreadyExists when another server has it.
-  explicit StateFolder(std::filesystem::path path);
+  explicit StateFolder(const std::filesystem::path& path);
   ~StateFolder();
   StateFolder(const StateFolder&) = delete;
   StateFolder& operator=(const StateFolder&) = delete;

@@ -29,7 +29,7 @@ journal::JournalOptions journal_options(const std::string& path) {
 }
 
 /// The folder of its files exists before the first of them is opened.
-const Paths& prepared(const Paths& paths) {
+Paths prepared(Paths paths) {
   const auto folder = std::filesystem::path(paths.own).parent_path();
   std::error_code error;
   if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {

@@ -37,7 +37,7 @@ std::optional<std::string> find_program(const std::string& name) {
   std::string all = std::string(path != nullptr ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin";
   for (std::size_t begin = 0; begin <= all.size();) {
     const auto end = std::min(all.find(':', begin), all.size());
-    const auto candidate = all.substr(begin, end - begin) + "/" + name;
+    auto candidate = all.substr(begin, end - begin) + "/" + name;
     if (candidate[0] == '/' && access(candidate.c_str(), X_OK) == 0) return candidate;
     begin = end + 1;
   }
