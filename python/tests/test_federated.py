@@ -214,7 +214,7 @@ def test_a_rule_that_raises_ends_the_job_everywhere(job: Any) -> None:
 # FL-2.3
 def test_a_refused_update_does_not_stop_its_client(job: Any, monkeypatch: pytest.MonkeyPatch,
                                                    caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(LOGGER, "propagate", True)  # what pytest before 9 needs to see its records
+    monkeypatch.setattr(LOGGER, "propagate", True)  # caplog listens at the root
     good, poisoned = Model(0), Model(math.nan)
     with serving(aggregation="FedAvg", exit_round=2, participants_count=1) as server:
         bad_job = job(server, "bad", poisoned)
