@@ -160,7 +160,6 @@ TEST(Adoption, OurAdditionsComeWhenBothSidesRoll) {
   testing::TestGm gm;
   gm.apply_all(testing::kModels);
   gm.apply_all(testing::kService);
-  const std::string uid(api::uid_of(gm.service()));
   // As upstream's GM makes them: by our own builder without the additions, which the tests above hold to the
   // recordings.
   for (const Role role : kRoles) {
