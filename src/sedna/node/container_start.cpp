@@ -176,7 +176,9 @@ Result<void> PodRunner::launch(ContainerRef ref, const AttemptPaths& folder, std
     spec.rootfs = invocation.rootfs;
     spec.new_proc = context_.sandbox.new_proc;
     spec.cwd = cwd;
+    // Our own programs, which Pods of `sedna run` name by their path, and what the image-to-command file names.
     std::set<Path> shown;
+    if (spec.rootfs.empty()) invocation.host_paths.push_back(context_.shim);
     for (const auto& path : invocation.host_paths) {
       const auto entry = private_entry_of(path);
       if (entry && std::filesystem::exists(*entry)) shown.insert(*entry);
