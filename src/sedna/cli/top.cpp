@@ -178,13 +178,13 @@ int top(Cluster& cluster, Console& console, const TopOptions& options) {
     return 0;
   }
   const bool live = !options.once && console.colour();
-  do {
+  for (;;) {
     const std::string text = view.text(console);
     if (live) console.out("\x1b[H\x1b[2J");
     console.out(text);
-    if (live) std::this_thread::sleep_for(options.interval);  // what a screen is refreshed by
-  } while (live);
-  return 0;
+    if (!live) return 0;
+    std::this_thread::sleep_for(options.interval);  // what a screen is refreshed by
+  }
 }
 
 }  // namespace sedna::cli
