@@ -17,7 +17,7 @@ constexpr std::size_t kRandomBytes = 16;
 
 storage::StorageUrl parsed(const std::string& text) {
   const auto url = storage::parse_storage_url(text);
-  if (!url) throw url.error();
+  if (!url) throw Error(url.error());
   if (url->kind != storage::UrlKind::kS3 || url->bucket.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "must be s3://bucket/prefix", url->shown);
   }

@@ -139,12 +139,12 @@ std::string_view mechanism_name(Mechanism mechanism) {
 
 FeatureLayout FeatureLayout::for_sample(Mechanism mechanism, double budget, double clip, Shape shape) {
   FeatureLayout layout{mechanism, 1, clip, std::move(shape)};
-  if (const auto fits = layout.validate(); !fits) throw fits.error();
+  if (const auto fits = layout.validate(); !fits) throw Error(fits.error());
   const double each = budget / static_cast<double>(layout.values());
   if (mechanism == Mechanism::kSymmetric) layout.epsilon = 2 * each;
   if (mechanism == Mechanism::kOptimised) layout.epsilon = each + std::log(2 - std::exp(-each));  // ln(2 e^each - 1)
   if (mechanism == Mechanism::kLaplace) layout.epsilon = each;
-  if (const auto fits = layout.validate(); !fits) throw fits.error();
+  if (const auto fits = layout.validate(); !fits) throw Error(fits.error());
   return layout;
 }
 
@@ -230,7 +230,7 @@ Result<FeatureLayout> FeatureLayout::from_tensor(const Tensor& tensor) {
 }
 
 Tensor randomize(const Tensor& features, const FeatureLayout& layout) {
-  if (const auto fits = layout.validate(); !fits) throw fits.error();
+  if (const auto fits = layout.validate(); !fits) throw Error(fits.error());
   const bool floats = features.dtype == DType::kFp32 || features.dtype == DType::kFp64;
   if (!floats || features.shape.empty())
     throw wrong("must be an array of floating-point numbers, a row a sample", "features");
@@ -288,7 +288,7 @@ Result<std::int64_t> check_sent(const Tensor& sent, const FeatureLayout& layout)
 
 Tensor estimate(const Tensor& sent, const FeatureLayout& layout) {
   const auto samples = check_sent(sent, layout);
-  if (!samples) throw samples.error();
+  if (!samples) throw Error(samples.error());
   Tensor out;
   out.dtype = DType::kFp32;
   out.shape = with_samples(*samples, layout.shape);
