@@ -53,7 +53,7 @@ nb::tuple randomize_features(nb::handle array, const std::string& mechanism, dou
 
 nb::object estimate_features(nb::handle sent, nb::handle layout_array) {
   const auto layout = federated::FeatureLayout::from_tensor(tensor_of(layout_array, "layout"));
-  if (!layout) throw layout.error();
+  if (!layout) throw Error(layout.error());
   tensor::Tensor features = tensor_of(sent, "features");
   tensor::Tensor out;
   {
