@@ -1,5 +1,5 @@
-// The figures of an edge worker's report in the words of a JointInferenceService's status. The GlobalManager writes them
-// there; a local controller tells them to whoever wants them sooner.
+// The figures of an edge worker's report in the words of a JointInferenceService's status. The GlobalManager writes
+// them there; a local controller tells them to whoever wants them sooner.
 #pragma once
 
 #include <cstdint>

@@ -14,8 +14,9 @@ namespace sedna::node {
 /// target wins. DATA_PATH_PREFIX, which workers put before host paths, becomes empty.
 void rewrite_for_plain_mode(const std::vector<SandboxMount>& mounts, std::vector<std::string>& argv,
                             Environment& environment);
-/// Where workers serve, unless they are told: at the Pod's address, so that several of them, of this home or of another,
-/// have the same port. And where they report: to the node's local controller, which is not at the host's "localhost".
+/// Where workers serve, unless they are told: at the Pod's address, so that several of them, of this home or of
+/// another, have the same port. And where they report: to the node's local controller, which is not at the host's
+/// "localhost".
 void set_plain_addresses(const std::string& pod_ip, const std::string& node_ip, Environment& environment);
 std::string rewrite_paths(const std::vector<SandboxMount>& mounts, const std::string& text);
 
