@@ -9,7 +9,6 @@ namespace sedna::gm {
 namespace {
 
 using namespace api::kinds;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::TestGm;
 using namespace std::chrono_literals;
