@@ -80,7 +80,8 @@ bool Upstream::connect(SteadyClock::duration timeout) {
     if (client_.wants_initial()) return true;
     const auto now = SteadyClock::now();
     // Between a round's close and its model there is nothing to begin with, for a moment.
-    if ((first_ = client_.next(until > now ? until - now : SteadyClock::duration::zero()))) return true;
+    first_ = client_.next(until > now ? until - now : SteadyClock::duration::zero());
+    if (first_) return true;
     if (SteadyClock::now() >= until) return false;
   }
 }
