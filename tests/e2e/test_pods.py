@@ -386,6 +386,28 @@ def test_down_leaves_no_process_mount_or_namespace(tmp_path: Path) -> None:
     assert inside  # they were there while it ran; each is gone with its last process
 
 
+def test_code_that_is_kept_under_tmp_is_in_sight_and_nothing_else_is(tmp_path: Path) -> None:
+    code, state = tmp_path / "code", tmp_path / "state"
+    code.mkdir()
+    (code / "tool").write_text(f"#!/bin/sh\ncat words; ls {state} | wc -l; touch mine || echo read-only; touch /tmp/mine && ls /tmp\n")
+    (code / "tool").chmod(0o755)
+    (code / "words").write_text("hello\n")
+    (code / "images.yaml").write_text("my/tool: {command: [./tool], cwd: .}\n")
+    with home(state, "--images", str(code / "images.yaml")) as it:
+        if "PlainMode" in it.sedna("get", "nodes", "-o", "json"):
+            pytest.skip("this machine has no namespaces")
+        wanted = pod("tool", [])
+        wanted["spec"]["containers"] = [{"name": "c", "image": "my/tool:v1"}]
+        apply(it, wanted)
+        phase(it, "tool", "Succeeded")
+        said = it.sedna("logs", "tool").split("\n")
+    assert said[:2] == ["hello", "0"], "the code is there, the state folder beside it looks empty"
+    assert "read-only" in said
+    assert "mine" in said
+    if tmp_path.is_relative_to("/tmp"):
+        assert set(said) & set(os.listdir("/tmp")) <= {tmp_path.parts[2]}, "nothing else of the machine's /tmp"
+
+
 def test_programs_explain_themselves() -> None:
     node = SEDNA.parent / "sedna-node"
     done = subprocess.run([str(node), "enter", "--state", "/nonexistent", "--", "true"], capture_output=True, text=True)
