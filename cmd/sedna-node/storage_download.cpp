@@ -126,7 +126,7 @@ struct Downloader::Impl {
 
   void direct(const std::string& source, const fs::path& folder) {
     auto url = storage::parse_storage_url(source);
-    if (!url) throw url.error();
+    if (!url) throw Error(url.error());
     if (url->kind == storage::UrlKind::kFile) return link_local(*url, folder);
     fs::create_directories(folder);
     fs::path target = folder;
@@ -151,7 +151,7 @@ struct Downloader::Impl {
     fs::create_directories(folder);
     fs::path index = source;
     auto url = storage::parse_storage_url(source);
-    if (!url) throw url.error();
+    if (!url) throw Error(url.error());
     if (url->kind == storage::UrlKind::kFile) {
       index = url->path;
     } else {

@@ -10,7 +10,7 @@ namespace sedna::cli {
 namespace {
 
 void append_pretty(std::string& out, const json::value& v, int indent, int depth) {
-  const auto pad = [&](int n) { out.append(static_cast<std::size_t>(n * indent), ' '); };
+  const auto pad = [&](int n) { out.append(static_cast<std::size_t>(n) * static_cast<std::size_t>(indent), ' '); };
   if (v.is_array() && !v.as_array().empty()) {
     out += "[\n";
     bool first = true;
