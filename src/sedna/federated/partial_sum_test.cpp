@@ -137,7 +137,7 @@ TEST_P(Trees, OfAnyShapeAndOrderAreTheFlatJobBitForBit) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Modes, Trees, testing::Bool(),
-                         [](const auto& info) { return info.param ? "Strict" : "Mean"; });
+                         [](const auto& mode) { return mode.param ? "Strict" : "Mean"; });
 
 // FL-15.1
 TEST(PartialSums, ServerOptimisersSeeTheSameMean) {

@@ -151,7 +151,7 @@ TEST_P(Sites, ATreeOfServersIsTheFlatJob) {
     EXPECT_EQ(report.total_weight, 15);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Modes, Sites, testing::ValuesIn(modes()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Modes, Sites, testing::ValuesIn(modes()), [](const auto& mode) { return mode.param.name; });
 
 // FL-15.5
 TEST(Site, ThatIsLateTakesTheModelAndGoesOn) {
