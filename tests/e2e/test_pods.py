@@ -389,7 +389,8 @@ def test_down_leaves_no_process_mount_or_namespace(tmp_path: Path) -> None:
 def test_code_that_is_kept_under_tmp_is_in_sight_and_nothing_else_is(tmp_path: Path) -> None:
     code, state = tmp_path / "code", tmp_path / "state"
     code.mkdir()
-    (code / "tool").write_text(f"#!/bin/sh\ncat words; ls {state} | wc -l; touch mine || echo read-only; touch /tmp/mine && ls /tmp\n")
+    (code / "tool").write_text(f"#!/bin/sh\ncat words; ls {state} | wc -l; touch mine || echo read-only\n"
+                               "touch /tmp/mine && ls /tmp\n")
     (code / "tool").chmod(0o755)
     (code / "words").write_text("hello\n")
     (code / "images.yaml").write_text("my/tool: {command: [./tool], cwd: .}\n")
