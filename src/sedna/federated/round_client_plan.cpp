@@ -44,8 +44,10 @@ void RoundClient::Impl::poll() {
       continue;
     }
     if (closing) return;
-    if (!broken && was_up()) {
-      log::warning("the aggregation server does not answer", {{"origin", options.origin}, {"error", failure}});
+    if (!broken) {
+      const char* const what =
+          was_up() ? "the aggregation server does not answer" : "waiting for the aggregation server";
+      log::warning(what, {{"origin", options.origin}, {"error", failure}});
     }
     broken = true;
     const auto pause = retries.next(now);
