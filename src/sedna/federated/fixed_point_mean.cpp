@@ -182,7 +182,8 @@ PartialSum FixedPointMean::take_sum() {
 
 Aggregate FixedPointMean::report() {
   Aggregate out;
-  out.total_weight = total_weight();
+  const std::int64_t total = total_;
+  out.total_weight = static_cast<double>(total);
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     const Manifest::Entry& entry = manifest_.tensors[i];
     tensor::Tensor tensor;
@@ -196,9 +197,9 @@ Aggregate FixedPointMean::report() {
       T* const to = reinterpret_cast<T*>(buffer.data());
       for (std::size_t k = 0; k < sums_[i].size(); ++k) {
         // Quotient and rest apart: a sum of 62 bits is more than a double holds, its quotient mostly is not.
-        const std::int64_t quotient = sums_[i][k] / total_;
-        const std::int64_t rest = sums_[i][k] % total_;
-        const double value = static_cast<double>(quotient) + static_cast<double>(rest) / static_cast<double>(total_);
+        const std::int64_t quotient = sums_[i][k] / total;
+        const std::int64_t rest = sums_[i][k] % total;
+        const double value = static_cast<double>(quotient) + static_cast<double>(rest) / static_cast<double>(total);
         to[k] = static_cast<T>(value * scale);
       }
     });

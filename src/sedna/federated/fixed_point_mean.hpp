@@ -4,6 +4,7 @@
 // strict".
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -35,6 +36,16 @@ class FixedPointMean final : public Aggregation {
   double weight_limit() const override { return options_.total_weight; }
 
  private:
+  /// check() reads it while another update is added. It moves with its sum, which nobody else has then.
+  struct Total : std::atomic<std::int64_t> {
+    Total() noexcept : atomic(0) {}
+    Total(const Total& other) noexcept : atomic(other.load()) {}
+    Total& operator=(const Total& other) noexcept {
+      store(other.load());
+      return *this;
+    }
+    using atomic::operator=;
+  };
   double limit_of(std::size_t tensor) const;
   int scale_of(std::size_t tensor) const;
 
@@ -43,7 +54,7 @@ class FixedPointMean final : public Aggregation {
   double default_limit_;
   Manifest manifest_;
   std::vector<std::vector<std::int64_t>> sums_;
-  std::int64_t total_ = 0;
+  Total total_;
   std::size_t count_ = 0;
 };
 

@@ -120,8 +120,9 @@ bool site_has_ended(const std::string& state_folder) {
   Layout layout;
   layout.root = state_folder;
   if (!std::filesystem::exists(layout.journal())) return false;
+  const Journal journal(layout.journal());
   bool last = false;
-  for (const Record& record : Journal(layout.journal()).records()) {
+  for (const Record& record : journal.records()) {
     if (record.kind == Record::Kind::kPublished) last = record.last;
   }
   return last;

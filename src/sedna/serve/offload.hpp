@@ -79,20 +79,23 @@ struct Offload::State final : Offload::Job {
     } else {
       try {
         if constexpr (std::is_void_v<R>) {
-          std::move(work)();
+          std::move (*work)();
           outcome->value = true;
         } else {
-          outcome->value.emplace(std::move(work)());
+          outcome->value.emplace(std::move(*work)());
         }
       } catch (...) {
         outcome->error = std::current_exception();  // rethrown where it is awaited
       }
     }
-    outcome.reset();  // the coroutine's alone from here on: an exception is not destroyed beside its handler
+    // The coroutine's alone from here on: an exception is not destroyed beside its handler, and what the work holds
+    // does not outlive the server that the coroutine belongs to.
+    outcome.reset();
+    work.reset();
     asio::post(executor, std::move(done));
   }
 
-  F work;
+  std::optional<F> work;
   std::shared_ptr<Outcome> outcome;
   asio::any_completion_handler<void()> done;
   asio::any_io_executor executor;
