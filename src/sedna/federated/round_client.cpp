@@ -15,6 +15,7 @@ namespace sedna::federated {
 namespace {
 
 constexpr auto kGoodbye = std::chrono::seconds(3);
+constexpr auto kAnswerOnItsWay = std::chrono::seconds(5);
 constexpr auto kAgain = std::chrono::milliseconds(200);
 
 }  // namespace
@@ -191,6 +192,11 @@ void RoundClient::submit(const TrainedUpdate& update) {
   std::unique_lock lock(impl_->mutex);
   pending->round = impl_->task_round;
   const std::string codec_text = impl_->plan ? impl_->plan->codec : std::string();
+  // The next round's plan may be here before the answer to the last update, which says whether that counts.
+  if (!impl_->next_residual.empty()) {
+    impl_->changed.wait_for(lock, kAnswerOnItsWay,
+                            [this] { return !impl_->uploading || impl_->closing || impl_->end_reason; });
+  }
   impl_->settle_residual();
   lock.unlock();
   const Weights weights = impl_->personal.shared(update.weights);

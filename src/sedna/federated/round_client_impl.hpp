@@ -99,6 +99,7 @@ struct RoundClient::Impl {
   Residual residual;
   Residual next_residual;  ///< with the newest update
   std::shared_ptr<Pending> pending;
+  bool uploading = false;
   std::string refusal;
   std::uint64_t resumed = 0;
   std::uint64_t reconnects = 0;

@@ -27,9 +27,12 @@ void RoundClient::Impl::upload_all() {
     changed.wait(lock, [this] { return closing || end_reason || (pending && !pending->done); });
     if (closing || end_reason) return;
     const auto job = pending;
+    uploading = true;
     lock.unlock();
     const bool settled = upload(*job);
     lock.lock();
+    uploading = false;
+    changed.notify_all();
     if (settled) {
       retries.reached(SteadyClock::now());
       continue;
