@@ -53,7 +53,7 @@ Response verdict_answer(const RoundMachine::Verdict& verdict, std::int64_t epoch
   body["round"] = verdict.round;
   body["epoch"] = epoch;
   if (!verdict.reason.empty()) body["reason"] = verdict.reason;
-  return answer(status, std::move(body));
+  return answer(status, body);
 }
 
 Response offset_answer(int status, std::string_view result, std::uint64_t offset, std::uint64_t size) {
@@ -61,7 +61,7 @@ Response offset_answer(int status, std::string_view result, std::uint64_t offset
   body["result"] = result;
   body["offset"] = offset;
   if (size > 0) body["size"] = size;
-  Response response = answer(status, std::move(body));
+  Response response = answer(status, body);
   response.headers.set("Upload-Offset", std::to_string(offset));
   return response;
 }
@@ -299,10 +299,10 @@ Result<void> AggregationServer::Impl::check_upload_header(std::string_view heade
   if (sum && (round == 0 || coded)) {
     return Error(ErrorCode::kInvalidArgument, "is for rounds, and not coded", "__metadata__.sum");
   }
-  const auto fits = sum        ? check_partial_sum_header(*header, known)
-                    : features ? check_features_header(*header)
-                    : coded    ? check_coded_header(*coded, codec, *header, known)
-                               : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
+  auto fits = sum        ? check_partial_sum_header(*header, known)
+              : features ? check_features_header(*header)
+              : coded    ? check_coded_header(*coded, codec, *header, known)
+                         : check_update_header(*header, known, round > 0 && rules.algorithm->needs_extra());
   if (!fits) return fits;
   if (info->round != round) return Error(ErrorCode::kInvalidArgument, "is not that of the path", "__metadata__.round");
   if (round > 0 && !(info->samples > 0)) {
