@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = ROOT / "build" / "bin"
+BIN = Path(os.environ.get("SEDNA_BENCH_BIN", ROOT / "build" / "bin"))  # another build's programs, to compare
 sys.path.insert(0, str(ROOT / "bench"))
 import apiserver  # noqa: E402 (beside this file, wherever this is started from)
 import gm as gm_bench  # noqa: E402
