@@ -271,6 +271,29 @@ def fl_rules(_: Path) -> Iterator[Figure]:
         yield Figure(f"fl_rule_{rule}", 1e3 * r[rule], "ms", 1e3 * r["copy"], r[rule] / r["copy"], target)
 
 
+def fl_learning(kind: str) -> Iterator[Figure]:
+    """Accuracies of whole jobs on real digits, in points; the ratio is what of the allowed distance is used up."""
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "convergence.py"), "--gates", kind], capture_output=True,
+                          text=True, timeout=1800, env={**os.environ, "SEDNA_BENCH_BIN": str(BIN)})
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip()[-800:])
+    for line in done.stdout.splitlines():
+        g = json.loads(line)
+        yield Figure(f"fl_{kind}_{g['name']}", g["value"], "points", g["yardstick"], g["used"], 1, note=g["note"])
+
+
+def fl_convergence(_: Path) -> Iterator[Figure]:
+    yield from fl_learning("convergence")
+
+
+def fl_attacks(_: Path) -> Iterator[Figure]:
+    yield from fl_learning("attacks")
+
+
+def fl_codecs(_: Path) -> Iterator[Figure]:
+    yield from fl_learning("codecs")
+
+
 def apiserver_create_1(folder: Path) -> Iterator[Figure]:
     ours, bare = apiserver.one_by_one(BIN, folder)
     yield Figure("apiserver_create_1", ours, "us", bare, ours / bare, 1.5)
@@ -362,6 +385,9 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "fl_round_middle": fl_round_middle,
     "fl_round_large": fl_round_large,
     "fl_rules": fl_rules,
+    "fl_convergence": fl_convergence,
+    "fl_attacks": fl_attacks,
+    "fl_codecs": fl_codecs,
 }
 
 
