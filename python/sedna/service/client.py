@@ -113,7 +113,11 @@ def http_request(
             if answer.status_code == 200:
                 if no_decode:
                     return answer
-                return answer.json() if binary else answer.content.decode("utf-8")
+                try:
+                    return answer.json() if binary else answer.content.decode("utf-8")
+                except ValueError as error:  # what both decoders raise; whoever answered is no local controller
+                    LOGGER.warning("%s %s: the answer cannot be read: %s", method, url, error)
+                    return None
             LOGGER.warning("%s %s: status %d", method, url, answer.status_code)
             if 400 <= answer.status_code < 500 and answer.status_code != 429:
                 return None
