@@ -294,6 +294,18 @@ def fl_codecs(_: Path) -> Iterator[Figure]:
     yield from fl_learning("codecs")
 
 
+def fl_disturbed(folder: Path) -> Iterator[Figure]:
+    """Seconds to 90 % with one client of ten that is ten times slower and one that dies; the yardstick: with neither."""
+    import disturbed
+
+    for algorithm in ("SCAFFOLD", "FedAvg"):
+        calm, hit = disturbed.compare(folder, algorithm)
+        mean = [statistics.fmean(r.seconds for r in runs) for runs in (calm, hit)]
+        rounds = [statistics.fmean(r.rounds for r in runs) for runs in (calm, hit)]
+        yield Figure(f"fl_disturbed_{algorithm}", mean[1], "s", mean[0], mean[1] / mean[0], 1.3,
+                     note=f"rounds={rounds[1]:.1f}/{rounds[0]:.1f} seeds={len(calm)}")
+
+
 def apiserver_create_1(folder: Path) -> Iterator[Figure]:
     ours, bare = apiserver.one_by_one(BIN, folder)
     yield Figure("apiserver_create_1", ours, "us", bare, ours / bare, 1.5)
@@ -388,6 +400,7 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "fl_convergence": fl_convergence,
     "fl_attacks": fl_attacks,
     "fl_codecs": fl_codecs,
+    "fl_disturbed": fl_disturbed,
 }
 
 
