@@ -57,6 +57,7 @@ struct JobReporter::Impl {
       }
       o["stragglers"] = std::move(names);
     }
+    if (!now.stalled.empty()) o["stalled"] = now.stalled;
     const std::lock_guard lock(mutex);
     o["bytesReceived"] = static_cast<std::int64_t>(bytes_received);
     o["bytesSent"] = static_cast<std::int64_t>(bytes_sent);

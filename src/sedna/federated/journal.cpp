@@ -7,8 +7,11 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include "sedna/base/crc32c.hpp"
+#include "sedna/base/log.hpp"
 #include "sedna/federated/staging.hpp"
 #include "sedna/json/json.hpp"
 
@@ -193,6 +196,33 @@ Replay replay_journal(std::span<const std::byte> bytes) {
   return out;
 }
 
+FolderLock::FolderLock(const std::filesystem::path& folder, SteadyClock::duration patience) {
+  const auto path = folder / "lock";
+  file_ = storage::open_file(path, O_RDWR | O_CREAT, 0600);
+  const auto until = SteadyClock::now() + patience;
+  bool told = false;
+  while (true) {
+    // A lock of the process: user code may fork, and a child must not keep it.
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(file_.get(), F_SETLK, &whole) == 0) return;
+    if (errno == ENOLCK || errno == ENOTSUP || errno == ENOSYS) {
+      log::warning("this file system has no locks: nothing keeps a second aggregator from the folder",
+                   {{"folder", folder.string()}});
+      return;
+    }
+    if (errno != EAGAIN && errno != EACCES) throw storage::system_error(errno, "locking", path);
+    if (SteadyClock::now() >= until) {
+      throw Error(ErrorCode::kConflict, "another aggregator uses this folder", folder.string());
+    }
+    if (!std::exchange(told, true)) {
+      log::info("another aggregator uses the folder; waiting for its end", {{"folder", folder.string()}});
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // on network storage nothing tells of its end
+  }
+}
+
 Journal::Journal(std::filesystem::path file) : path_(std::move(file)) {
   storage::make_folder(path_.parent_path());
   file_ = storage::open_file(path_, O_RDWR | O_CREAT, 0600);
@@ -233,9 +263,15 @@ void Journal::compact() {
   if (size_ < kCompactFrom || size_ < 2 * compacted_size_) return;
   std::string text;
   for (const Record& record : records_) text += encode_record(record);
-  storage::AtomicFile fresh(path_, 0600);
-  fresh.write(std::as_bytes(std::span(text)));
-  fresh.commit();
+  try {
+    storage::AtomicFile fresh(path_, 0600);
+    fresh.write(std::as_bytes(std::span(text)));
+    fresh.commit();
+  } catch (const Error& error) {
+    // It stays long, and is tried again.
+    log::warning("the journal cannot be made shorter", {{"error", error.what()}});
+    return;
+  }
   file_ = storage::open_file(path_, O_RDWR);
   if (::lseek(file_.get(), 0, SEEK_END) < 0) throw storage::system_error(errno, "reading", path_);
   size_ = compacted_size_ = text.size();

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "sedna/base/clock.hpp"
 #include "sedna/base/result.hpp"
 #include "sedna/federated/selection.hpp"
 #include "sedna/storage/file_io.hpp"
@@ -19,6 +20,7 @@ namespace sedna::federated {
 
 /// A job's state on disk, under its folder:
 ///   journal                        the records
+///   lock                           held by the process whose job it is
 ///   models/round-000012.safetensors   the published models (the newest `keep`), and state-000012.safetensors with them
 ///   updates/000013-0002.safetensors   acknowledged updates of the open round (durability: update)
 ///   staging/                       uploads under way; emptied at a start
@@ -69,6 +71,17 @@ Replay replay_journal(std::span<const std::byte> bytes);
 /// A record as it is written: u32 length, u32 CRC-32C, JSON.
 std::string encode_record(const Record& record);
 
+/// Holds a job's folder for this process until its end, so that an aggregator that was replaced and does not know it
+/// cannot write beside its successor. Kept by the system: whoever is killed lets go.
+class FolderLock {
+ public:
+  /// Waits for `patience` for another process to end. Throws Error(kConflict).
+  FolderLock(const std::filesystem::path& folder, SteadyClock::duration patience);
+
+ private:
+  storage::Descriptor file_;
+};
+
 /// Not thread-safe.
 class Journal {
  public:
@@ -78,7 +91,7 @@ class Journal {
   const std::vector<Record>& records() const { return records_; }
   /// Appends; durable when it returns. Throws Error (disk full): then nothing was appended.
   void append(const Record& record);
-  /// Keeps only what a restart after a publication needs, once the file is large.
+  /// Keeps only what a restart after a publication needs, once the file is large. A full disk leaves it as it is.
   void compact();
 
  private:

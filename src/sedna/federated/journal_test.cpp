@@ -1,6 +1,10 @@
 // The journal: what was appended is there after a restart, and a torn end is cut off wherever it is torn.
 #include "sedna/federated/journal.hpp"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -132,6 +136,36 @@ TEST(Staging, LiesInMemoryAsFarAsTheBudgetGoes) {
     kept.keep_as(folder.path / "kept");
   }
   EXPECT_EQ(map_file(folder.path / "kept").size(), 10u);
+}
+
+// FL-2.10
+TEST(Staging, GoesOnBehindWhatItHasWhenAFullDiskHasTakenAPart) {
+  Folder folder;
+  const auto budget = std::make_shared<StagingBudget>(0);
+  constexpr std::size_t kSize = 300'000;
+  Staging staging(budget, kSize, false, folder.path);
+  const auto fill = [&](std::byte with, std::size_t count) {
+    const auto room = staging.room();
+    ASSERT_GE(room.size(), count);
+    std::fill_n(room.begin(), count, with);
+    staging.filled(count);
+  };
+  fill(std::byte{1}, 50'000);
+  // A limit on files is a disk that is full in the middle of a write.
+  ASSERT_NE(std::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 70'000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_THROW(fill(std::byte{2}, 50'000), Error);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(staging.received(), 50'000U);
+  fill(std::byte{3}, 250'000);
+  const Bytes all = staging.take();
+  ASSERT_EQ(all.size(), kSize);
+  EXPECT_EQ(std::ranges::count(all.span(), std::byte{1}), 50'000);
+  EXPECT_EQ(std::ranges::count(all.span(), std::byte{3}), 250'000);
 }
 
 }  // namespace

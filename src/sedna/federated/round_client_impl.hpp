@@ -34,6 +34,7 @@ struct RoundClient::Impl {
     bool committed = false;
     std::string object;     ///< its name in the object store, once it is there
     bool direct = false;    ///< it goes to the server itself
+    std::string told_full;  ///< the server's last reason why it has no room for it
     bool over = false;      ///< the job ended before it came: there is nothing to do but to wait for the plan to say so
     std::int64_t into = 0;  ///< the round that it is committed to: with asynchronous rules not always its own
     std::int64_t epoch = 0;  ///< the server's that said so

@@ -149,7 +149,12 @@ bool RoundClient::Impl::settle(Pending& job, const net::HttpResponse& response, 
     changed.notify_all();
     return true;
   }
-  if (only_asked || result == "offset" || result == "busy") return false;
+  if (result == "full" && job.told_full != reason_in(response)) {
+    job.told_full = reason_in(response);
+    log::warning("the aggregation server has no room for the update; it is sent again until there is",
+                 {{"round", job.round}, {"reason", job.told_full}});
+  }
+  if (only_asked || result == "offset" || result == "full" || result == "busy") return false;
   if (response.status >= 400 && response.status < 500 && response.status != 429 && response.status != 408 &&
       result.empty() && response.status != 400) {
     refuse(job, "status " + std::to_string(response.status) + ": " + reason_in(response));

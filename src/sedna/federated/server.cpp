@@ -160,6 +160,7 @@ JobProgress AggregationServer::progress() const {
   out.connected = impl_->machine.connected().size();
   const auto phase = impl_->machine.phase();
   if (phase == RoundMachine::Phase::kCollecting) out.missing = impl_->machine.missing();
+  out.stalled = impl_->stalled;
   return out;
 }
 

@@ -46,6 +46,7 @@ struct JobProgress {
   std::size_t selected = 0;  ///< so many close it
   std::size_t connected = 0;
   std::vector<std::string> missing;  ///< connected, and has not brought its update
+  std::string stalled;               ///< why nothing gets on although all is there (disk full); empty: it does
 };
 
 /// What is on disk before a client hears that its update is committed.

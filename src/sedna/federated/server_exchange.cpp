@@ -102,7 +102,13 @@ Response AggregationServer::Impl::take_from_store(const std::string& client, std
     touch_locked(client);
   }
   const auto fits = check_upload_header(header_of(file), staging.size(), client, round);
-  const Response done = fits ? finish_upload(client, round, staging, {}) : refuse_upload(client, fits.error());
+  Response done;
+  try {
+    done = fits ? finish_upload(client, round, staging, {}) : refuse_upload(client, fits.error());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kResourceExhausted) throw;
+    return full_answer(error);  // the object stays until there is room
+  }
   exchange->remove(name);
   return done;
 }

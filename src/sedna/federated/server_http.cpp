@@ -165,6 +165,7 @@ std::string AggregationServer::Impl::plan_text_locked(const std::string& client)
                   : wants_initial                                         ? "initial"
                                                                           : "collecting";
   if (phase == RoundMachine::Phase::kFailed) plan["reason"] = machine.failure();
+  if (!stalled.empty()) plan["stalled"] = stalled;
   plan["round"] = model_round + 1;
   plan["rounds"] = options.rounds.exit_round;
   plan["model"] = nullptr;

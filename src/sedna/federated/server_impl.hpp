@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -141,6 +142,8 @@ struct AggregationServer::Impl {
   /// What the header says against what the job knows, before (or without) a look at the tensors.
   Result<void> check_upload_header(std::string_view header_text, std::uint64_t total, const std::string& client,
                                    std::int64_t round);
+  /// There is no room for an update (now): the client keeps it and comes again.
+  serve::Response full_answer(const Error& error);
   serve::Response refuse_upload(const std::string& client, const Error& reason);
   // An object store (server_exchange.cpp).
   net::Task<serve::Response> fetch_update(serve::Request& request);
@@ -165,6 +168,8 @@ struct AggregationServer::Impl {
   // Rounds (server_rounds.cpp). The lock is held where the name says so.
   /// A checked update: into the records, then into the sum. `staged` is the file it lies in, if any.
   RoundMachine::Verdict commit(Update update, Offer offer, Staging* staged);
+  /// The same for updates that are nowhere but in memory: nothing when the disk is full, and the conductor tries again.
+  std::optional<RoundMachine::Verdict> commit_or_park(Update update, Offer offer);
   // Asynchronous rules (server_asynchronous.cpp).
   bool asynchronous() const { return machine.asynchronous(); }
   /// The weights that an update of `round` began with; null when they are not kept (any more).
@@ -188,7 +193,14 @@ struct AggregationServer::Impl {
   std::optional<Parked> take_parked_locked();
   void publish(Publication publication);
   /// Makes a model the one that the next round begins with, on disk first.
-  void install(Model model, const RoundReport& report, bool none, std::map<std::string, ClientHistory> known = {});
+  /// `patient`: a full disk is waited for.
+  void install(Model model, const RoundReport& report, bool none, bool patient,
+               std::map<std::string, ClientHistory> known = {});
+  /// Runs `write` until the disk has room for it, but not beyond the job's idle limit. Throws what `write` throws, and
+  /// Error(kUnavailable) when the server is told to stop.
+  void when_there_is_room(const char* what, const std::function<void()>& write);
+  /// Keeps the reason for all who ask how the job gets on; empty: it gets on again.
+  void stall_locked(const char* what, std::string reason);
   void end_locked();
   void send_model_locked(const std::shared_ptr<Peer>& peer);
   void broadcast_locked(const Bytes& text, const Peer* except = nullptr);
@@ -241,7 +253,8 @@ struct AggregationServer::Impl {
   std::shared_ptr<const Published> before;  ///< the one before: slow clients may still fetch it
   History history;                          ///< asynchronous rules: all that updates may have begun with
   std::vector<std::string> chosen;          ///< for the open round, as far as chosen
-  /// Updates of upstream's clients, which train before they are asked, in case they are chosen for the open round yet.
+  /// Updates of upstream's clients: they train before they are asked, and may be chosen for the open round yet; or they
+  /// wait for room on the disk.
   std::map<std::string, Parked> parked;
   bool wants_initial = false;       ///< the first client's weights are what round 1 begins with
   bool installing_initial = false;  ///< a client's weights are becoming it; until they are, it is wanted
@@ -251,6 +264,8 @@ struct AggregationServer::Impl {
   std::uint64_t round_bytes = 0;
   std::uint64_t round_bytes_sent = 0;
   SteadyClock::time_point round_began = SteadyClock::now();
+  std::string stalled;                          ///< why nothing can be written down; empty: it can
+  SteadyClock::time_point parked_not_before{};  ///< when parked updates are tried again
   bool over = false;
   bool stopping = false;
   bool started = false;
@@ -265,6 +280,7 @@ struct AggregationServer::Impl {
   std::shared_ptr<StagingBudget> budget;
   std::filesystem::path staging_folder;
   std::int64_t epoch = 1;  ///< which run of the server this is: no two runs of a job have the same
+  std::unique_ptr<FolderLock> folder_lock;
   std::unique_ptr<Journal> journal;
   Layout layout;
 

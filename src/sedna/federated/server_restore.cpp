@@ -10,6 +10,8 @@ namespace sedna::federated {
 
 namespace {
 
+constexpr auto kPredecessorEnds = std::chrono::seconds(10);
+
 std::string rules_text(const RuleOptions& rules, bool user_rule) {
   if (user_rule) return "user code";
   std::string text = rules.algorithm;
@@ -31,7 +33,7 @@ void AggregationServer::Impl::restore() {
       Model model = read_model_file(map_file(options.initial_model));
       model.round = 0;
       open->sum.reset();
-      install(std::move(model), {}, false);
+      install(std::move(model), {}, false, false);
     } else {
       wants_initial = rules.needs_base() || !codec.none();
     }
@@ -51,6 +53,7 @@ void AggregationServer::Impl::restore() {
   for (const auto& folder : {layout.root, layout.models(), layout.updates(), layout.staging()}) {
     storage::make_folder(folder);
   }
+  folder_lock = std::make_unique<FolderLock>(layout.root, kPredecessorEnds);
   for (const auto& entry : std::filesystem::directory_iterator(staging_folder)) std::filesystem::remove(entry.path());
   journal = std::make_unique<Journal>(layout.journal());
   // What a site's rules are is said above, each time it begins.

@@ -13,6 +13,8 @@ namespace {
 
 /// From here on memory between rounds is worth more than the time to have it cleared again.
 constexpr std::uint64_t kLargeModel = std::uint64_t{32} << 20;
+/// Between two looks whether a full disk has room again. Nobody tells.
+constexpr auto kRoomAgain = std::chrono::seconds(1);
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -146,6 +148,7 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
         }
         step("commit: before the record");
         journal->append(record);
+        stall_locked("an update", "");
         step("commit: after the record");
       }
     }
@@ -160,6 +163,22 @@ RoundMachine::Verdict AggregationServer::Impl::commit(Update update, Offer offer
   changed.notify_all();
   if (round) add_waiting(round);
   return verdict;
+}
+
+std::optional<RoundMachine::Verdict> AggregationServer::Impl::commit_or_park(Update update, Offer offer) {
+  try {
+    return commit(update, offer, nullptr);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kResourceExhausted) throw;
+    const std::lock_guard lock(mutex);
+    stall_locked("an update", error.what());
+    if (!offer.round) offer.round = machine.closed_rounds() + 1;
+    parked_not_before = SteadyClock::now() + kRoomAgain;
+    std::string client = offer.client;
+    parked.insert_or_assign(std::move(client), Parked{std::move(update), std::move(offer)});
+    changed.notify_all();
+    return std::nullopt;
+  }
 }
 
 void AggregationServer::Impl::add_waiting(const std::shared_ptr<OpenRound>& round) {
@@ -227,7 +246,8 @@ void AggregationServer::Impl::conduct() {
         lock.lock();
         continue;
       }
-      count_update(commit(std::move(update->update), std::move(update->offer), nullptr), client);
+      const auto verdict = commit_or_park(std::move(update->update), std::move(update->offer));
+      if (verdict) count_update(*verdict, client);
       lock.lock();
       continue;
     }
@@ -239,6 +259,7 @@ void AggregationServer::Impl::conduct() {
     // In slices: a steady clock's far future overflows in some libraries' waits.
     auto wake = std::min(machine.next_wakeup().value_or(now + std::chrono::hours(1)), now + std::chrono::hours(1));
     for (const auto& [name, member] : members) wake = std::min(wake, member.expires);
+    if (!parked.empty() && parked_not_before > now) wake = std::min(wake, parked_not_before);
     changed.wait_until(lock, wake);
   }
 }
@@ -300,6 +321,7 @@ std::shared_ptr<AggregationServer::Impl::OpenRound> AggregationServer::Impl::aft
 
 std::optional<AggregationServer::Impl::Parked> AggregationServer::Impl::take_parked_locked() {
   if (options.site && wants_initial) return std::nullopt;  // the model to begin with is on its way
+  if (SteadyClock::now() < parked_not_before) return std::nullopt;
   for (auto& [client, update] : parked) {
     if (machine.standing(client) != RoundMachine::Standing::kExpected) continue;
     std::optional<Parked> out(std::move(update));
@@ -326,10 +348,11 @@ void AggregationServer::Impl::publish(Publication publication) {
     if (rules.privacy) report.epsilon = rules.epsilon(static_cast<std::size_t>(report.round));
     end.model.round = report.round;
     step("publish: before the model");
-    install(std::move(end.model), report, end.none, std::move(publication.closed.known));
+    install(std::move(end.model), report, end.none, true, std::move(publication.closed.known));
   } catch (const std::exception& error) {
-    log::error("the aggregation has failed", {{"round", report.round}, {"error", error.what()}});
     const std::lock_guard lock(mutex);
+    if (stopping) return;  // its successor closes the round again
+    log::error("the aggregation has failed", {{"round", report.round}, {"error", error.what()}});
     machine.fail("the aggregation of round " + std::to_string(report.round) + " has failed: " + error.what());
     return;
   }
@@ -382,7 +405,7 @@ void AggregationServer::Impl::announce(const json::object& like, RoundReport rep
   if (options.on_round) options.on_round(report);
 }
 
-void AggregationServer::Impl::install(Model model, const RoundReport& report, bool none,
+void AggregationServer::Impl::install(Model model, const RoundReport& report, bool none, bool patient,
                                       std::map<std::string, ClientHistory> known) {
   auto fresh = std::make_shared<Published>();
   fresh->total_weight = report.total_weight;
@@ -402,9 +425,6 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
   offer_model(*fresh);
   if (journal) {
     const Weights state = state_of(rules);
-    if (!state.empty()) write_whole(layout.state(round), tensor::write_safetensors(state, {}));
-    if (!none) write_whole(layout.model(round), fresh->parts);
-    step("publish: before the record");
     Record record;
     record.kind = Record::Kind::kPublished;
     record.round = round;
@@ -413,10 +433,23 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
     record.last = report.last;
     record.metrics = report.metrics;
     record.histories = std::move(known);
-    const std::lock_guard lock(mutex);
-    journal->append(record);
+    const auto write = [&] {
+      if (!state.empty()) write_whole(layout.state(round), tensor::write_safetensors(state, {}));
+      if (!none) write_whole(layout.model(round), fresh->parts);
+      step("publish: before the record");
+      const std::lock_guard lock(mutex);
+      journal->append(record);
+    };
+    if (patient) {
+      when_there_is_room("a model", write);
+    } else {
+      write();
+    }
     step("publish: after the record");
-    journal->compact();
+    {
+      const std::lock_guard lock(mutex);
+      journal->compact();
+    }
     prune_models(round);
   }
   const std::lock_guard lock(mutex);
@@ -430,6 +463,36 @@ void AggregationServer::Impl::install(Model model, const RoundReport& report, bo
     next->sum = std::make_unique<RoundSum>(rules, none ? nullptr : fresh->model);
   }
   changed.notify_all();
+}
+
+void AggregationServer::Impl::stall_locked(const char* what, std::string reason) {
+  if (reason == stalled) return;
+  stalled = std::move(reason);
+  if (stalled.empty()) {
+    log::info("there is room again: the job goes on", {{"folder", options.state_folder}});
+  } else {
+    log::error("nothing can be written down; what was acknowledged stays, and it is tried again",
+               {{"what", what}, {"error", stalled}});
+  }
+  changed_locked();
+}
+
+void AggregationServer::Impl::when_there_is_room(const char* what, const std::function<void()>& write) {
+  const auto give_up = SteadyClock::now() + machine.options().idle_limit;
+  while (true) {
+    std::optional<Error> full;
+    try {
+      write();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kResourceExhausted || SteadyClock::now() >= give_up) throw;
+      full = error;
+    }
+    std::unique_lock lock(mutex);
+    stall_locked(what, full ? full->what() : "");
+    if (!full) return;
+    changed.wait_for(lock, kRoomAgain, [this] { return stopping; });
+    if (stopping) throw Error(ErrorCode::kUnavailable, "the server is going away");
+  }
 }
 
 void AggregationServer::Impl::prune_models(std::int64_t newest) const {

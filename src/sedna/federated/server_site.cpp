@@ -102,8 +102,9 @@ bool AggregationServer::Impl::site_turn(std::unique_lock<std::mutex>& lock) {
     step("site: sent");
     lock.lock();
   } catch (const std::exception& error) {
-    log::error("the round cannot be closed", {{"round", closed.closed.round}, {"error", error.what()}});
     lock.lock();
+    if (stopping) return true;  // its successor closes the round again
+    log::error("the round cannot be closed", {{"round", closed.closed.round}, {"error", error.what()}});
     machine.fail("the sum of round " + std::to_string(closed.closed.round) + " has failed: " + error.what());
   }
   return true;
@@ -122,9 +123,6 @@ void AggregationServer::Impl::close_sum(Publication& closed) {
   const auto file = layout.update(round, 0);
   Sha256 sha;
   for (const Bytes& part : closed.file) sha.update(part.span());
-  step("site: before the sum");
-  write_whole(file, closed.file);
-  step("site: before the record");
   Record record;
   record.kind = Record::Kind::kRelayed;
   record.round = round;
@@ -133,8 +131,13 @@ void AggregationServer::Impl::close_sum(Publication& closed) {
   record.file = file.filename().string();
   record.clients = closed.closed.clients;
   record.metrics = closed.closed.metrics;
-  const std::lock_guard lock(mutex);
-  journal->append(record);
+  when_there_is_room("this site's sum", [&] {
+    step("site: before the sum");
+    write_whole(file, closed.file);
+    step("site: before the record");
+    const std::lock_guard lock(mutex);
+    journal->append(record);
+  });
   step("site: after the record");
 }
 
@@ -201,10 +204,11 @@ void AggregationServer::Impl::take_news(News next, bool tell) {
     Model model = next.model ? std::move(*next.model) : Model(*published->model);
     model.round = next.round;
     step("publish: before the model");
-    install(std::move(model), of_model, false);
+    install(std::move(model), of_model, false, true);
   } catch (const std::exception& error) {
-    log::error("the model from above cannot be kept", {{"round", next.round}, {"error", error.what()}});
     const std::lock_guard lock(mutex);
+    if (stopping) return;  // its successor fetches it again
+    log::error("the model from above cannot be kept", {{"round", next.round}, {"error", error.what()}});
     machine.fail("the model of round " + std::to_string(next.round) + " cannot be kept: " + error.what());
     return;
   }

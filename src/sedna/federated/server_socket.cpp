@@ -193,6 +193,7 @@ void AggregationServer::Impl::take_update(const Session& session, Frame frame, s
     round_bytes += bytes;
   }
   RoundMachine::Verdict verdict;
+  bool settled = true;
   if (frame.unusable) {
     verdict = refuse(session.client, *frame.unusable);
   } else {
@@ -220,7 +221,9 @@ void AggregationServer::Impl::take_update(const Session& session, Frame frame, s
       } else if (park_initial(session, update, offer)) {
         verdict.outcome = RoundMachine::Outcome::kNotChosen;
       } else if (verdict.outcome == RoundMachine::Outcome::kCommitted) {
-        verdict = commit(std::move(update), std::move(offer), nullptr);
+        const auto done = commit_or_park(std::move(update), std::move(offer));
+        settled = done.has_value();
+        if (done) verdict = *done;
       } else {
         // It trains before it is asked: the conductor takes this if it is chosen yet. Otherwise the round's model is
         // its answer.
@@ -254,7 +257,7 @@ void AggregationServer::Impl::take_update(const Session& session, Frame frame, s
           write_refusal(session.client, outcome_name(verdict.outcome), verdict.reason, verdict.round)));
       break;
   }
-  count_update(verdict, session.client);
+  if (settled) count_update(verdict, session.client);
 }
 
 AggregationServer::Impl::Step AggregationServer::Impl::pass_on(const Frame& frame, std::size_t bytes) {

@@ -66,6 +66,18 @@ Response offset_answer(int status, std::string_view result, std::uint64_t offset
   return response;
 }
 
+/// When the server could not take what came because there is no room, the client keeps it and comes again.
+std::optional<Error> no_room(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kResourceExhausted) return error;
+  } catch (...) {
+    return std::nullopt;  // the caller has it
+  }
+  return std::nullopt;
+}
+
 struct ContentRange {
   std::uint64_t first = 0;
   std::uint64_t total = 0;
@@ -229,7 +241,13 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
       if (const auto it = uploads.find(client); it != uploads.end() && it->second == upload) uploads.erase(it);
     }
   }
-  if (broken) std::rethrow_exception(broken);
+  if (broken) {
+    const auto full = no_room(broken);
+    if (!full) std::rethrow_exception(broken);
+    Response refused = full_answer(*full);
+    refused.close = true;  // the rest of the update is still under way
+    co_return refused;
+  }
   if (early) {
     early->close = true;
     co_return std::move(*early);
@@ -250,8 +268,23 @@ net::Task<Response> AggregationServer::Impl::put_update(Request& request) {
     const std::lock_guard lock(mutex);
     if (const auto it = uploads.find(client); it != uploads.end() && it->second == upload) uploads.erase(it);
   }
-  if (broken) std::rethrow_exception(broken);
+  if (broken) {
+    const auto full = no_room(broken);
+    if (!full) std::rethrow_exception(broken);
+    co_return full_answer(*full);
+  }
   co_return done;
+}
+
+Response AggregationServer::Impl::full_answer(const Error& error) {
+  {
+    const std::lock_guard lock(mutex);
+    stall_locked("an update", error.what());
+  }
+  constexpr int kInsufficientStorage = 507;
+  Response response = answer(kInsufficientStorage, {{"result", "full"}, {"reason", error.what()}});
+  response.headers.set("Retry-After", "1");
+  return response;
 }
 
 std::optional<Response> AggregationServer::Impl::refuse_round_locked(const std::string& client, std::int64_t round) {
@@ -492,7 +525,7 @@ Response AggregationServer::Impl::take_initial(const std::string& client, Update
   log::info("the initial model is that of a client", {{"client", client}});
   std::exception_ptr failed;
   try {
-    install(std::move(model), {}, false);
+    install(std::move(model), {}, false, false);
   } catch (...) {
     failed = std::current_exception();  // rethrown once the next offer can be taken
   }

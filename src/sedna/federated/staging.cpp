@@ -125,7 +125,15 @@ std::span<std::byte> Staging::room() {
 }
 
 void Staging::filled(std::size_t count) {
-  if (!path_.empty()) storage::write_all(file_, std::span(piece_).first(count), path_);
+  if (!path_.empty()) {
+    try {
+      storage::write_all(file_, std::span(piece_).first(count), path_);
+    } catch (const Error&) {
+      // A part of the piece may be there (disk full). The upload is resumed from what counts as received.
+      ::lseek(file_.get(), static_cast<off_t>(received_.load()), SEEK_SET);
+      throw;
+    }
+  }
   received_ += count;
 }
 

@@ -61,7 +61,7 @@ class Staging {
   bool in_file() const { return !path_.empty(); }
   /// Where the next bytes go, at most so many at once; not empty until everything is here.
   std::span<std::byte> room();
-  /// The first `count` bytes of room() are filled. Throws Error when they cannot be written.
+  /// The first `count` bytes of room() are filled. Throws Error when they cannot be written: then none of them is here.
   void filled(std::size_t count);
   /// Everything: memory, or the mapped file. The bytes keep what holds them alive; this object is empty afterwards,
   /// and a file's name is gone unless it was kept.
