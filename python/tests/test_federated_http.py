@@ -155,7 +155,7 @@ def test_a_model_is_a_safetensors_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert np.array_equal(safetensors.load(raw)["weights.0"], np.ones((2, 3), "float32"))
 
 
-# FL-4.8
+# FL-4.8, FL-16.2
 def test_policies_are_what_the_papers_say() -> None:
     x = [np.array([1.0, 2.0])]
     plain = policy_of("FedAvg", {})
@@ -195,7 +195,7 @@ def test_policies_are_what_the_papers_say() -> None:
     assert isinstance(policy_of("Mine", {}), Mine)
 
 
-# FL-4.8
+# FL-4.8, FL-16.5
 def test_scaffold_reaches_what_fedavg_misses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     finals = {}
     for name in ("FedAvg", "SCAFFOLD"):

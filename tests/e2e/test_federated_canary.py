@@ -194,6 +194,7 @@ JOBS = [("ws", []), ("http", []), ("http", ["--algorithm", "SCAFFOLD"]), ("http"
 
 
 @pytest.mark.parametrize(("protocol", "flags"), JOBS, ids=lambda v: v if isinstance(v, str) else "-".join(v) or "plain")
+# FL-16.16
 def test_samples_stay_where_they_are(tmp_path: Path, protocol: str, flags: list[str]) -> None:
     said, canaries = run(tmp_path, protocol, flags, tells=False)
     # Three rounds of three updates and models have passed, one way or another.
@@ -202,6 +203,7 @@ def test_samples_stay_where_they_are(tmp_path: Path, protocol: str, flags: list[
 
 
 @pytest.mark.parametrize(("protocol", "form"), [("ws", "decimal"), ("http", "float64")])
+# FL-16.16
 def test_a_client_that_gives_a_sample_away_is_seen(tmp_path: Path, protocol: str, form: str) -> None:
     said, canaries = run(tmp_path, protocol, [], tells=True)
     assert form in sightings(said, canaries)

@@ -36,6 +36,7 @@ def uneven() -> digits.Split:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+# FL-16.11
 def test_every_algorithm_is_its_formula_round_by_round(uneven: digits.Split, algorithm: str) -> None:
     job = digits.run(uneven, 5, "--algorithm", algorithm, keep=True)
     by_hand = reference(uneven, algorithm)
@@ -45,6 +46,7 @@ def test_every_algorithm_is_its_formula_round_by_round(uneven: digits.Split, alg
         assert seen == accuracy(expected, uneven.test_x, uneven.test_y), f"round {number}"
 
 
+# FL-16.1
 def test_full_batches_and_one_epoch_are_gradient_descent(uneven: digits.Split) -> None:
     job = digits.run(uneven, 20, epochs=1, full_batch=True, keep=True)
     w = flat(digits.network(uneven, 0).get_weights())
@@ -55,6 +57,7 @@ def test_full_batches_and_one_epoch_are_gradient_descent(uneven: digits.Split) -
         assert np.abs(flat(model) - w).max() < 1e-14
 
 
+# FL-16.2, FL-16.3
 def test_what_must_be_fedavg_is_fedavg_bit_for_bit(uneven: digits.Split) -> None:
     fedavg = digits.run(uneven, 3, keep=True).models
     prox = digits.run(uneven, 3, "--algorithm", "FedProx,mu=0", keep=True).models
@@ -99,6 +102,7 @@ def trimmed(updates: np.ndarray, b: int) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [9, 10])
 @pytest.mark.parametrize("kind", ["random", "ties"])
+# FL-16.9
 def test_robust_rules_are_their_definitions(count: int, kind: str) -> None:
     random = np.random.RandomState(count)
     updates = random.randn(count, 501)
@@ -114,6 +118,7 @@ def test_robust_rules_are_their_definitions(count: int, kind: str) -> None:
     assert np.abs(combined(sent, "--robust", "MultiKrum,f=2") - updates[best[:count - 2]].mean(axis=0)).max() < 1e-14
 
 
+# FL-16.8
 def test_strict_sums_are_the_same_bits_whoever_comes_first(uneven: digits.Split) -> None:
     random = np.random.RandomState(3)
     updates = [np.ldexp(random.randn(40_000), -2) for _ in range(8)]

@@ -85,7 +85,7 @@ TEST(AdaptiveOptimisers, StepAsWorkedOutByHand) {
   EXPECT_DOUBLE_EQ(step("FedAdagrad"), 1 + 0.1 / (std::sqrt(5.0) + 1));
 }
 
-// FL-5.2
+// FL-5.2, FL-16.6
 TEST(AdaptiveOptimisers, BecomeFedAvgWhenTauIsLarge) {
   for (const std::string name : {"FedAdam,beta2=0.999999999", "FedYogi,beta2=0.999999999", "FedAdagrad"}) {
     // v stays at tau², so the step is lr·d / (2 tau): lr = 2 tau gives d.
@@ -115,7 +115,7 @@ TEST(ServerOptimisers, GoOnFromTheirStateAfterARestart) {
   }
 }
 
-// FL-5.3
+// FL-5.3, FL-16.3
 TEST(Scaffold, TheFirstRoundIsFedAvgBitForBit) {
   std::mt19937_64 random(5);
   std::normal_distribution<double> normal;
@@ -130,7 +130,7 @@ TEST(Scaffold, TheFirstRoundIsFedAvgBitForBit) {
   EXPECT_EQ(values_of(run_round(fedavg, base, updates)), values_of(run_round(scaffold, base, updates)));
 }
 
-// FL-5.3
+// FL-5.3, FL-16.3
 TEST(Scaffold, TheServersVariateIsTheMeanOfTheClients) {
   // c_i start at 0; with everybody there c is the mean of all c_i, with half of them half of their mean change.
   Rules rules = rules_for("SCAFFOLD");
@@ -185,7 +185,7 @@ struct Drift {
   }
 };
 
-// FL-5.3
+// FL-5.3, FL-16.5
 TEST(Scaffold, ReachesTheOptimumThatFedAvgMisses) {
   EXPECT_NEAR(Drift().run("FedAvg", 500), 0.713442, 1e-6);
   EXPECT_NEAR(Drift().run("SCAFFOLD", 500), 10.0 / 11, 1e-14);
@@ -219,7 +219,7 @@ TEST(FedNova, IsAsWorkedOutByHand) {
   EXPECT_FALSE(sum.check(sent("a", 1, {1})));
 }
 
-// FL-5.4
+// FL-5.4, FL-16.4
 TEST(FedNova, WithEqualStepsIsFedAvg) {
   Rules nova = rules_for("FedNova");
   Rules fedavg = rules_for("FedAvg");
@@ -228,7 +228,7 @@ TEST(FedNova, WithEqualStepsIsFedAvg) {
             values_of(run_round(fedavg, model_of({1, 1}), updates)));
 }
 
-// FL-5.6
+// FL-5.6, FL-16.2
 TEST(FedProx, IsFedAvgAtTheServerAndTellsTheClientsMu) {
   Rules prox = rules_for("FedProx,mu=0.25");
   Rules fedavg = rules_for("FedAvg");

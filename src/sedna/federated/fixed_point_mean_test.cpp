@@ -39,7 +39,7 @@ std::string bits(const Aggregate& a) {
   return text;
 }
 
-// FL-1.7
+// FL-1.7, FL-16.8, FL-16.10
 TEST(FixedPointMean, IsTheSameForAnyOrderShardsAndTree) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 30; ++round) {
@@ -84,7 +84,7 @@ TEST(FixedPointMean, IsAsPreciseAsTheWeightedMeanInFloat32) {
   EXPECT_EQ(a.total_weight, b.total_weight);
 }
 
-// FL-1.7
+// FL-1.7, FL-16.7
 TEST(FixedPointMean, OfIdenticalUpdatesIsThatUpdate) {
   FixedPointMean mean(nullptr, {});
   const std::vector<double> values = {0.5, -3.25, 0.0, 15.0};

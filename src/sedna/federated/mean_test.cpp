@@ -87,7 +87,7 @@ void expect_bitwise(const Aggregate& a, const Aggregate& b) {
   }
 }
 
-// FL-1.2
+// FL-1.2, FL-16.7
 TEST(WeightedMean, OfIdenticalUpdatesIsThatUpdateBitForBit) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 20; ++round) {
@@ -116,7 +116,7 @@ TEST(WeightedMean, DoesNotDependOnTheOrderOfArrival) {
   }
 }
 
-// FL-1.3
+// FL-1.3, FL-16.10
 TEST(WeightedMean, OfTwoMergedSumsIsThatOfAllUpdates) {
   std::mt19937_64 random(3);
   for (std::size_t cut = 0; cut <= 10; ++cut) {
@@ -137,7 +137,7 @@ TEST(WeightedMean, RefusesToMergeSumsOfDifferentModels) {
   EXPECT_THROW(a.merge_with(std::move(b)), Error);
 }
 
-// FL-1.1
+// FL-1.1, FL-16.1
 TEST(WeightedMean, IsFedAvgOfGradientDescent) {
   // One full-batch step at each client, averaged by samples, is one step of gradient descent on all data:
   // f(w) = sum over clients of n_k/n · (w - t_k)²/2, w' = w - lr (w - mean t).

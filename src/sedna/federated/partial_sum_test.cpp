@@ -109,7 +109,7 @@ RoundSum::End finished(RuleOptions options, std::vector<Update> updates, const s
 
 class Trees : public testing::TestWithParam<bool> {};
 
-// FL-15.1
+// FL-15.1, FL-16.8
 TEST_P(Trees, OfAnyShapeAndOrderAreTheFlatJobBitForBit) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 40; ++round) {

@@ -92,7 +92,7 @@ std::vector<Mode> modes() {
 
 class Sites : public testing::TestWithParam<Mode> {};
 
-// FL-15.4
+// FL-15.4, FL-16.8
 TEST_P(Sites, ATreeOfServersIsTheFlatJob) {
   const auto options = [&](std::size_t participants) {
     auto o = options_for(participants, 3);
