@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "sedna/federated/kernels.hpp"
 #include "sedna/federated/partial_sum.hpp"
 
 namespace sedna::federated {
@@ -19,13 +20,12 @@ std::string shape_text(const tensor::Shape& shape) {
   return text + "]";
 }
 
-/// Whether any value is NaN, infinite or larger than `limit`. Branch-free, so that it runs at memory speed.
+/// Whether any value is NaN, infinite or larger than `limit`.
 template <class T>
 bool any_out_of_range(const Tensor& tensor, double limit) {
   const auto bound = static_cast<T>(std::min(limit, static_cast<double>(std::numeric_limits<T>::max())));
-  unsigned bad = 0;
-  for (const T value : tensor.as<T>()) bad |= static_cast<unsigned>(!(std::abs(value) <= bound));  // NaN compares false
-  return bad != 0;
+  const auto values = tensor.as<T>();
+  return !kernels::within(values.data(), values.size(), bound);
 }
 
 template <class T>

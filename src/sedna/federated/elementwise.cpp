@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "sedna/federated/kernels.hpp"
+
 namespace sedna::federated {
 
 Weights moments_to_tensors(const Moments& moments, const std::string& prefix) {
@@ -36,21 +38,7 @@ double distance(const Weights& a, const Weights* b) {
     with_float(a[i].dtype, [&](auto zero) {
       using T = decltype(zero);
       const auto x = a[i].as<T>();
-      // Four lanes that do not wait for each other; the order of additions is fixed.
-      double lanes[4] = {0, 0, 0, 0};
-      if (b == nullptr) {
-        for (std::size_t k = 0; k < x.size(); ++k) {
-          const auto d = static_cast<double>(x[k]);
-          lanes[k % 4] += d * d;
-        }
-      } else {
-        const auto y = (*b)[i].as<T>();
-        for (std::size_t k = 0; k < x.size(); ++k) {
-          const double d = static_cast<double>(x[k]) - static_cast<double>(y[k]);
-          lanes[k % 4] += d * d;
-        }
-      }
-      sum += (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+      sum += kernels::squared_distance(x.data(), b == nullptr ? nullptr : (*b)[i].as<T>().data(), x.size());
     });
   }
   return std::sqrt(sum);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "sedna/federated/elementwise.hpp"
+#include "sedna/federated/kernels.hpp"
 #include "sedna/federated/partial_sum.hpp"
 
 namespace sedna::federated {
@@ -26,9 +28,8 @@ FixedPointMean::FixedPointMean(const Weights* base, FixedPointOptions options)
   for (const auto& tensor : *base) {
     double largest = 1 / options_.headroom;
     with_float(tensor.dtype, [&](auto zero) {
-      for (const auto value : tensor.as<decltype(zero)>()) {
-        largest = std::max(largest, std::abs(static_cast<double>(value)));
-      }
+      const auto values = tensor.as<decltype(zero)>();
+      largest = std::max(largest, static_cast<double>(kernels::largest(values.data(), values.size())));
     });
     limits_.push_back(power_of_two(options_.headroom * largest));
   }
@@ -41,6 +42,10 @@ double FixedPointMean::limit_of(std::size_t tensor) const {
 int FixedPointMean::scale_of(std::size_t tensor) const {
   // limit · total · 2^s <= 2^62: no sum leaves 64 bits.
   return 62 - static_cast<int>(std::ceil(std::log2(limit_of(tensor) * power_of_two(options_.total_weight))));
+}
+
+bool FixedPointMean::small(std::size_t tensor) const {
+  return std::log2(limit_of(tensor)) + scale_of(tensor) <= 50;
 }
 
 Result<void> FixedPointMean::check(const Update& update) const {
@@ -57,9 +62,11 @@ Result<void> FixedPointMean::check(const Update& update) const {
     const double limit = limit_of(i);
     bool inside = true;
     with_float(update.weights[i].dtype, [&](auto zero) {
-      for (const auto value : update.weights[i].as<decltype(zero)>()) {
-        inside &= std::abs(static_cast<double>(value)) <= limit;
-      }
+      using T = decltype(zero);
+      const auto values = update.weights[i].as<T>();
+      // A power of two: the same in T, or beyond everything that T holds.
+      const auto bound = static_cast<T>(std::min(limit, static_cast<double>(std::numeric_limits<T>::max())));
+      inside = kernels::within(values.data(), values.size(), bound);
     });
     if (!inside) {
       return Error(ErrorCode::kInvalidArgument,
@@ -81,6 +88,10 @@ void FixedPointMean::accumulate(Update update) {
     std::int64_t* const sum = sums_[i].data();
     with_float(update.weights[i].dtype, [&](auto zero) {
       const auto values = update.weights[i].template as<decltype(zero)>();
+      if (small(i)) {
+        kernels::add_fixed(sum, values.data(), values.size(), weight, scale);
+        return;
+      }
       for (std::size_t k = 0; k < values.size(); ++k) {
         sum[k] += weight * static_cast<std::int64_t>(std::nearbyint(static_cast<double>(values[k]) * scale));
       }
@@ -195,6 +206,10 @@ Aggregate FixedPointMean::report() {
     with_float(entry.dtype, [&](auto zero) {
       using T = decltype(zero);
       T* const to = reinterpret_cast<T*>(buffer.data());
+      if (small(i)) {
+        kernels::divide_fixed(to, sums_[i].data(), sums_[i].size(), total, scale);
+        return;
+      }
       for (std::size_t k = 0; k < sums_[i].size(); ++k) {
         // Quotient and rest apart: a sum of 62 bits is more than a double holds, its quotient mostly is not.
         const std::int64_t quotient = sums_[i][k] / total;

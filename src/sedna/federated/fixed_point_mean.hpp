@@ -48,6 +48,8 @@ class FixedPointMean final : public Aggregation {
   };
   double limit_of(std::size_t tensor) const;
   int scale_of(std::size_t tensor) const;
+  /// Whether scaled values stay below 2^50, so that the quick ways of rounding and dividing are exact.
+  bool small(std::size_t tensor) const;
 
   FixedPointOptions options_;
   std::vector<double> limits_;  ///< of each tensor, a power of two

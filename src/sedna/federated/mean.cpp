@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sedna/base/buffer.hpp"
+#include "sedna/federated/kernels.hpp"
 #include "sedna/federated/partial_sum.hpp"
 
 namespace sedna::federated {
@@ -63,9 +64,9 @@ void WeightedMean::accumulate(Update update) {
     if (tensor.dtype == DType::kFp32) {
       const auto values = tensor.as<float>();
       if (first) {
-        for (std::size_t k = 0; k < values.size(); ++k) high[k] = weight * static_cast<double>(values[k]);
+        kernels::set_weighted(high, values.data(), values.size(), weight);
       } else {
-        for (std::size_t k = 0; k < values.size(); ++k) high[k] += weight * static_cast<double>(values[k]);
+        kernels::add_weighted(high, values.data(), values.size(), weight);
       }
       continue;
     }
@@ -169,8 +170,7 @@ Aggregate WeightedMean::report() {
     tensor.shape = entry.shape;
     AlignedBuffer buffer(sum.size() * tensor::dtype_size(entry.dtype));
     if (entry.dtype == DType::kFp32) {
-      auto* const values = reinterpret_cast<float*>(buffer.data());
-      for (std::size_t k = 0; k < sum.size(); ++k) values[k] = static_cast<float>(high[k] / out.total_weight);
+      kernels::divide(reinterpret_cast<float*>(buffer.data()), high, sum.size(), out.total_weight);
     } else {
       auto* const values = reinterpret_cast<double*>(buffer.data());
       const double* const low = sum.at_low();

@@ -73,13 +73,14 @@ TEST(Median, IsTheMiddleOfEachColumn) {
 // FL-6.1
 TEST(SortingNetwork, SortsEverySize) {
   std::mt19937_64 random(2);
-  for (std::size_t n = 1; n <= 40; ++n) {
-    const auto updates = random_updates(random, n, 64, true);
-    std::vector<double> rows;
-    gather_rows(updates, 0, 0, 64, rows);
-    sort_columns(rows.data(), sorting_network(n, 0, n));
-    for (std::size_t k = 0; k < 64; ++k) {
-      for (std::size_t i = 1; i < n; ++i) ASSERT_LE(rows[(i - 1) * kColumns + k], rows[i * kColumns + k]) << n;
+  std::uniform_int_distribution<int> few(-2, 2);
+  constexpr std::size_t kAcross = kernels::kPanel<double>;
+  for (std::size_t n = 1; n <= 70; ++n) {
+    std::vector<double> panel(n * kAcross);
+    for (double& value : panel) value = few(random);
+    kernels::sort_panel(panel.data(), sorting_network(n, 0, n));
+    for (std::size_t k = 0; k < kAcross; ++k) {
+      for (std::size_t i = 1; i < n; ++i) ASSERT_LE(panel[(i - 1) * kAcross + k], panel[i * kAcross + k]) << n;
     }
   }
 }
@@ -87,8 +88,8 @@ TEST(SortingNetwork, SortsEverySize) {
 // FL-6.2
 TEST(TrimmedMean, LeavesTheExtremesOut) {
   std::mt19937_64 random(3);
-  for (const std::size_t trim : {1u, 2u, 4u}) {
-    for (const std::size_t n : {2 * trim + 1, 2 * trim + 2, 20 + trim}) {
+  for (const std::size_t trim : {1u, 2u, 4u, 11u}) {
+    for (const std::size_t n : {2 * trim + 1, 2 * trim + 2, 20 + 2 * trim}) {
       const auto updates = random_updates(random, n, 1500, n % 2 == 0);
       expect_columns(report(make_trimmed_mean(nullptr, trim), updates), updates, [&](const std::vector<double>& c) {
         double sum = 0;
@@ -153,6 +154,51 @@ TEST(Krum, ChoosesWhatTheDefinitionSays) {
     EXPECT_EQ(got[1].data.text(), updates[best].weights[1].data.text());
   }
   EXPECT_THROW(report(make_krum(nullptr, 2), random_updates(random, 6, 1, false)), Error);
+}
+
+TEST(Krum, EqualUpdatesAreAtNoDistanceWhereverTheyStand) {
+  // Of nine updates three are the same, to the bit: their scores tie exactly, and the first of them is chosen.
+  std::mt19937_64 random(12);
+  auto updates = random_updates(random, 9, 3000, false);
+  updates[5].weights = updates[2].weights;
+  updates[8].weights = updates[2].weights;
+  const Gram gram(updates, nullptr);
+  for (const std::size_t i : {2u, 5u, 8u}) {
+    for (const std::size_t j : {2u, 5u, 8u}) EXPECT_EQ(gram.distance2(i, j), 0) << i << " " << j;
+    for (std::size_t j = 0; j < 9; ++j) EXPECT_EQ(gram.distance2(i, j), gram.distance2(2, j)) << i << " " << j;
+  }
+  const auto scores = krum_scores(gram, std::vector<bool>(9, true), 6);
+  EXPECT_EQ(scores[2], scores[5]);
+  EXPECT_EQ(scores[2], scores[8]);
+  updates[2].weights = updates[5].weights = updates[8].weights;
+  EXPECT_EQ(report(make_krum(nullptr, 1), updates)[0].data.text(), updates[2].weights[0].data.text());
+}
+
+TEST(Krum, ManyTensorsOfAllSizesAreOneModel) {
+  // Cut elsewhere, the same numbers: distances differ by rounding only, and the choice not at all.
+  std::mt19937_64 random(13);
+  const auto whole = random_updates(random, 11, 5000, false);
+  auto cut = whole;
+  for (Update& u : cut) {
+    const auto wide = u.weights[0];
+    u.weights.erase(u.weights.begin());
+    std::size_t first = 0;
+    for (const std::size_t size : {1u, 0u, 1023u, 1025u, 17u, 2934u}) {
+      const auto values = wide.as<double>().subspan(first, size);
+      u.weights.push_back(fp64({static_cast<std::int64_t>(size)}, std::vector<double>(values.begin(), values.end())));
+      first += size;
+    }
+  }
+  const Gram one(whole, nullptr);
+  const Gram other(cut, nullptr);
+  for (std::size_t i = 0; i < 11; ++i) {
+    for (std::size_t j = 0; j < 11; ++j) EXPECT_NEAR(one.dot(i, j), other.dot(i, j), 1e-4 * one.dot(i, i));
+  }
+  EXPECT_EQ(report(make_krum(nullptr, 2), whole)[1].data.text(), report(make_krum(nullptr, 2), cut)[0].data.text());
+  const auto median = report(make_median(nullptr), cut);
+  ASSERT_EQ(median.size(), 7U);
+  EXPECT_EQ(elements_of(median[2]), 0U);
+  expect_columns(median, cut, [](const std::vector<double>& c) { return c[5]; });
 }
 
 // FL-6.3

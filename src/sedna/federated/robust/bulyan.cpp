@@ -33,10 +33,10 @@ class Bulyan final : public Collected {
     }
     const std::size_t keep = t - 2 * byzantine_;
     const auto network = sorting_network(t, 0, t);
-    return by_columns(chosen, [&](auto* rows, std::size_t, auto* out, std::size_t count) {
-      sort_columns(rows, network);
+    return by_panels(chosen, [&](auto* panel, auto* out, std::size_t count) {
       using T = std::remove_pointer_t<decltype(out)>;
-      for (std::size_t k = 0; k < count; ++k) out[k] = static_cast<T>(nearest_mean(rows + k, t, keep));
+      kernels::sort_panel(panel, network);
+      for (std::size_t k = 0; k < count; ++k) out[k] = static_cast<T>(nearest_mean(panel + k, t, keep));
     });
   }
 
@@ -44,7 +44,7 @@ class Bulyan final : public Collected {
   /// The mean of the `keep` values nearest to the median: in a sorted column they stand side by side.
   template <class T>
   static double nearest_mean(const T* column, std::size_t n, std::size_t keep) {
-    const auto at = [&](std::size_t i) { return static_cast<double>(column[i * kColumns]); };
+    const auto at = [&](std::size_t i) { return static_cast<double>(column[i * kernels::kPanel<T>]); };
     const double median = 0.5 * at((n - 1) / 2) + 0.5 * at(n / 2);
     std::size_t first = 0;
     // The window moves up as long as its lowest value is farther from the median than the next one above it.

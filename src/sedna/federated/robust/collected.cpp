@@ -4,27 +4,6 @@
 
 namespace sedna::federated {
 
-namespace {
-
-template <class T>
-void exchange(T* low, T* high) {
-  for (std::size_t k = 0; k < kColumns; ++k) {
-    const T a = low[k];
-    const T b = high[k];
-    low[k] = a < b ? a : b;
-    high[k] = a < b ? b : a;
-  }
-}
-
-SEDNA_MULTIVERSION void exchange_rows(float* low, float* high) {
-  exchange(low, high);
-}
-SEDNA_MULTIVERSION void exchange_rows(double* low, double* high) {
-  exchange(low, high);
-}
-
-}  // namespace
-
 double Collected::total_weight() const {
   double total = 0;
   for (const Update& update : updates_) total += update.weight;
@@ -45,8 +24,19 @@ Aggregate Collected::report() {
   return out;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> sorting_network(std::size_t n, std::size_t first, std::size_t last) {
-  std::vector<std::pair<std::size_t, std::size_t>> pairs;
+std::vector<Stretch> stretches_of(const Weights& like, std::size_t columns) {
+  std::vector<Stretch> out;
+  for (std::size_t t = 0; t < like.size(); ++t) {
+    const std::size_t elements = elements_of(like[t]);
+    for (std::size_t first = 0; first < elements; first += columns) {
+      out.push_back({t, first, std::min(columns, elements - first)});
+    }
+  }
+  return out;
+}
+
+kernels::Network sorting_network(std::size_t n, std::size_t first, std::size_t last) {
+  kernels::Network pairs;
   std::size_t top = 1;
   while (top < n) top *= 2;
   for (std::size_t p = top / 2; p > 0; p /= 2) {
@@ -55,7 +45,7 @@ std::vector<std::pair<std::size_t, std::size_t>> sorting_network(std::size_t n, 
     std::size_t d = p;
     while (true) {
       for (std::size_t i = 0; i + d < n; ++i) {
-        if ((i & p) == r) pairs.emplace_back(i, i + d);
+        if ((i & p) == r) pairs.emplace_back(static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i + d));
       }
       if (q == p) break;
       d = q - p;
@@ -66,7 +56,7 @@ std::vector<std::pair<std::size_t, std::size_t>> sorting_network(std::size_t n, 
   // Backwards: a pair matters when one of its outputs does, and then both of its inputs do.
   std::vector<bool> matters(n, false);
   for (std::size_t i = first; i < std::min(last, n); ++i) matters[i] = true;
-  std::vector<std::pair<std::size_t, std::size_t>> kept;
+  kernels::Network kept;
   for (auto it = pairs.rbegin(); it != pairs.rend(); ++it) {
     if (!matters[it->first] && !matters[it->second]) continue;
     matters[it->first] = matters[it->second] = true;
@@ -74,13 +64,6 @@ std::vector<std::pair<std::size_t, std::size_t>> sorting_network(std::size_t n, 
   }
   std::ranges::reverse(kept);
   return kept;
-}
-
-void sort_columns(float* rows, const std::vector<std::pair<std::size_t, std::size_t>>& network) {
-  for (const auto& [low, high] : network) exchange_rows(rows + low * kColumns, rows + high * kColumns);
-}
-void sort_columns(double* rows, const std::vector<std::pair<std::size_t, std::size_t>>& network) {
-  for (const auto& [low, high] : network) exchange_rows(rows + low * kColumns, rows + high * kColumns);
 }
 
 }  // namespace sedna::federated

@@ -11,14 +11,9 @@
 #include "sedna/base/buffer.hpp"
 #include "sedna/federated/aggregation.hpp"
 #include "sedna/federated/elementwise.hpp"
+#include "sedna/federated/kernels.hpp"
 #include "sedna/federated/settings.hpp"
-
-// The hot loops are compiled for several x86 levels and chosen at load time; the sanitizers do not stand the resolvers.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(NDEBUG)
-#define SEDNA_MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define SEDNA_MULTIVERSION
-#endif
+#include "sedna/federated/slices.hpp"
 
 namespace sedna::federated {
 
@@ -41,41 +36,58 @@ class Collected : public Aggregation {
   std::vector<Update> updates_;
 };
 
-/// The robust rules go through the model in blocks of so many coordinates.
-inline constexpr std::size_t kColumns = 1024;
+/// A stretch of one tensor.
+struct Stretch {
+  std::size_t tensor;
+  std::size_t first;
+  std::size_t count;
+};
+/// The whole model in stretches of at most `columns`, in order.
+std::vector<Stretch> stretches_of(const Weights& like, std::size_t columns);
 
-/// Values of one tensor of all updates, `count` from `first`, copied into rows of kColumns.
-template <class T>
-void gather_rows(const std::vector<Update>& updates, std::size_t tensor, std::size_t first, std::size_t count,
-                 std::vector<T>& rows) {
-  rows.resize(updates.size() * kColumns);
-  for (std::size_t i = 0; i < updates.size(); ++i) {
-    const auto values = updates[i].weights[tensor].as<T>().subspan(first, count);
-    std::copy(values.begin(), values.end(), rows.data() + i * kColumns);
-    std::fill(rows.data() + i * kColumns + count, rows.data() + (i + 1) * kColumns, T());
-  }
-}
-
-/// For each tensor and each block of columns: rows are gathered and `reduce(rows, updates, out, count)` called.
+/// For each panel (see kernels.hpp) of updates.size() rows: it is gathered and `reduce(panel, out, count)` called, from
+/// several threads. Rows have kPanel columns, those past `count` are 0.
 template <class Reduce>
-Weights by_columns(const std::vector<Update>& updates, Reduce&& reduce) {
-  Weights out;
+Weights by_panels(const std::vector<Update>& updates, Reduce&& reduce) {
   const Weights& like = updates.front().weights;
+  const std::size_t n = updates.size();
+  std::vector<AlignedBuffer> buffers;
+  std::size_t bytes = 0;
+  for (const auto& tensor : like) {
+    buffers.emplace_back(tensor.data.size());
+    bytes += n * tensor.data.size();
+  }
+  // Of each update so many columns are read at once: from here and there, memory gives little.
+  constexpr std::size_t kPanels = 32;
+  const auto stretches = stretches_of(like, kPanels * kernels::kPanel<float>);
+  for_slices(kSlices, bytes, [&](std::size_t slice) {
+    AlignedBuffer scratch(2 * kPanels * kernels::kPanel<float> * n * sizeof(float));
+    const Part part = part_of(stretches.size(), slice, kSlices);
+    for (std::size_t s = part.first; s < part.last; ++s) {
+      const Stretch& stretch = stretches[s];
+      with_float(like[stretch.tensor].dtype, [&](auto zero) {
+        using T = decltype(zero);
+        constexpr std::size_t kAcross = kernels::kPanel<T>;
+        T* const panels = reinterpret_cast<T*>(scratch.data());
+        const std::size_t count = (stretch.count + kAcross - 1) / kAcross;
+        for (std::size_t i = 0; i < n; ++i) {
+          const T* from = updates[i].weights[stretch.tensor].template as<T>().data() + stretch.first;
+          T* to = panels + i * kAcross;
+          std::size_t left = stretch.count;
+          for (; left >= kAcross; left -= kAcross, from += kAcross, to += n * kAcross) std::copy_n(from, kAcross, to);
+          if (left > 0) std::fill(std::copy_n(from, left, to), to + kAcross, T());
+        }
+        T* const out = reinterpret_cast<T*>(buffers[stretch.tensor].data()) + stretch.first;
+        for (std::size_t p = 0; p < count; ++p) {
+          reduce(panels + p * n * kAcross, out + p * kAcross, std::min(kAcross, stretch.count - p * kAcross));
+        }
+      });
+    }
+  });
+  Weights out;
   for (std::size_t t = 0; t < like.size(); ++t) {
     tensor::Tensor result = like[t];
-    AlignedBuffer buffer(like[t].data.size());
-    with_float(like[t].dtype, [&](auto zero) {
-      using T = decltype(zero);
-      std::vector<T> rows;
-      T* const to = reinterpret_cast<T*>(buffer.data());
-      const std::size_t elements = elements_of(like[t]);
-      for (std::size_t first = 0; first < elements; first += kColumns) {
-        const std::size_t count = std::min(kColumns, elements - first);
-        gather_rows(updates, t, first, count, rows);
-        reduce(rows.data(), updates.size(), to + first, count);
-      }
-    });
-    result.data = std::move(buffer).freeze();
+    result.data = std::move(buffers[t]).freeze();
     out.push_back(std::move(result));
   }
   return out;
@@ -83,10 +95,7 @@ Weights by_columns(const std::vector<Update>& updates, Reduce&& reduce) {
 
 /// A sorting network for n rows, as compare-exchange pairs (Batcher's odd-even merge sort, Knuth 5.2.2 algorithm M);
 /// only those that outputs [first, last) depend on.
-std::vector<std::pair<std::size_t, std::size_t>> sorting_network(std::size_t n, std::size_t first, std::size_t last);
-/// Sorts the columns of rows (kColumns apart) by the network: row i holds the i-th smallest of those asked for.
-void sort_columns(float* rows, const std::vector<std::pair<std::size_t, std::size_t>>& network);
-void sort_columns(double* rows, const std::vector<std::pair<std::size_t, std::size_t>>& network);
+kernels::Network sorting_network(std::size_t n, std::size_t first, std::size_t last);
 
 // The rules, one file each. `base` is what the round began with, or null.
 using Base = std::shared_ptr<const Weights>;

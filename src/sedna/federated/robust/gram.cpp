@@ -7,66 +7,46 @@ namespace sedna::federated {
 
 namespace {
 
-constexpr std::size_t kLanes = 16;
-
-/// Products of one row with four others, in lanes that are added at the end: the order is fixed.
-template <class T>
-void dot4(const T* a, const T* const (&b)[4], double (&out)[4]) {
-  T lanes[4][kLanes] = {};
-  for (std::size_t k = 0; k < kColumns; k += kLanes) {
-    for (std::size_t l = 0; l < kLanes; ++l) {
-      const T x = a[k + l];
-      lanes[0][l] += x * b[0][k + l];
-      lanes[1][l] += x * b[1][k + l];
-      lanes[2][l] += x * b[2][k + l];
-      lanes[3][l] += x * b[3][k + l];
-    }
-  }
-  for (std::size_t j = 0; j < 4; ++j) {
-    double sum = 0;
-    for (std::size_t l = 0; l < kLanes; ++l) sum += static_cast<double>(lanes[j][l]);
-    out[j] = sum;
-  }
-}
+/// Rows as long as a page would all lie in the same lines of the first-level cache.
+constexpr std::size_t kStride = kernels::kColumns + 16;
 
 template <class T>
-void add_block(const T* rows, std::size_t n, double* gram) {
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; j += 4) {
-      const T* b[4];
-      for (std::size_t l = 0; l < 4; ++l) b[l] = rows + std::min(j + l, i) * kColumns;
-      double out[4];
-      dot4<T>(rows + i * kColumns, {b[0], b[1], b[2], b[3]}, out);
-      for (std::size_t l = 0; l < 4 && j + l <= i; ++l) gram[i * n + j + l] += out[l];
-    }
+void add_stretch(const std::vector<Update>& updates, const Weights& zero_point, const Stretch& stretch, T* rows,
+                 double* gram) {
+  const T* const origin = zero_point[stretch.tensor].template as<T>().data() + stretch.first;
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const T* const from = updates[i].weights[stretch.tensor].template as<T>().data() + stretch.first;
+    T* const row = rows + i * kStride;
+    kernels::subtract(row, from, origin, stretch.count);
+    std::fill(row + stretch.count, row + kernels::kColumns, T());
   }
-}
-
-SEDNA_MULTIVERSION void add_rows(const float* rows, std::size_t n, double* gram) {
-  add_block(rows, n, gram);
-}
-SEDNA_MULTIVERSION void add_rows(const double* rows, std::size_t n, double* gram) {
-  add_block(rows, n, gram);
+  kernels::add_products(rows, updates.size(), kStride, gram);
 }
 
 }  // namespace
 
 Gram::Gram(const std::vector<Update>& updates, const Weights* base) : n_(updates.size()), values_(n_ * n_, 0.0) {
   const Weights& zero_point = base != nullptr ? *base : updates.front().weights;
-  for (std::size_t t = 0; t < zero_point.size(); ++t) {
-    with_float(zero_point[t].dtype, [&](auto zero) {
-      using T = decltype(zero);
-      std::vector<T> rows;
-      const auto origin = zero_point[t].template as<T>();
-      for (std::size_t first = 0; first < origin.size(); first += kColumns) {
-        const std::size_t count = std::min(kColumns, origin.size() - first);
-        gather_rows(updates, t, first, count, rows);
-        for (std::size_t i = 0; i < n_; ++i) {
-          for (std::size_t k = 0; k < count; ++k) rows[i * kColumns + k] -= origin[first + k];
-        }
-        add_rows(rows.data(), n_, values_.data());
-      }
-    });
+  const auto stretches = stretches_of(zero_point, kernels::kColumns);
+  std::size_t bytes = 0;
+  for (const auto& tensor : zero_point) bytes += n_ * tensor.data.size();
+  // Each slice has sums of its own, which are added in order: how many threads there are does not show.
+  std::vector<std::vector<double>> sums(kSlices);
+  for_slices(kSlices, bytes, [&](std::size_t slice) {
+    const Part part = part_of(stretches.size(), slice, kSlices);
+    if (part.first == part.last) return;
+    std::vector<double>& gram = sums[slice];
+    gram.resize(n_ * n_, 0.0);
+    AlignedBuffer rows(n_ * kStride * sizeof(double));
+    for (std::size_t s = part.first; s < part.last; ++s) {
+      with_float(zero_point[stretches[s].tensor].dtype, [&](auto zero) {
+        using T = decltype(zero);
+        add_stretch(updates, zero_point, stretches[s], reinterpret_cast<T*>(rows.data()), gram.data());
+      });
+    }
+  });
+  for (const auto& gram : sums) {
+    for (std::size_t k = 0; k < gram.size(); ++k) values_[k] += gram[k];
   }
   for (std::size_t i = 0; i < n_; ++i) {
     for (std::size_t j = 0; j < i; ++j) values_[j * n_ + i] = values_[i * n_ + j];
@@ -93,30 +73,38 @@ Weights linear_combination(const std::vector<Update>& updates, const std::vector
   }
   if (used == 1 && coefficients[last] == 1) return updates[last].weights;
   const Weights& like = updates.front().weights;
+  const auto stretches = stretches_of(like, kernels::kColumns);
+  std::vector<AlignedBuffer> buffers;
+  std::size_t bytes = 0;
+  for (const auto& tensor : like) {
+    buffers.emplace_back(tensor.data.size());
+    bytes += used * tensor.data.size();
+  }
+  for_slices(kSlices, bytes, [&](std::size_t slice) {
+    std::vector<double> row(kernels::kColumns);
+    const Part part = part_of(stretches.size(), slice, kSlices);
+    for (std::size_t s = part.first; s < part.last; ++s) {
+      const Stretch& at = stretches[s];
+      with_float(like[at.tensor].dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const auto values_of = [&](const Weights& weights) {
+          return weights[at.tensor].template as<T>().data() + at.first;
+        };
+        std::fill(row.begin(), row.end(), 0.0);
+        if (base != nullptr) kernels::add_weighted(row.data(), values_of(*base), at.count, 1 - sum);
+        for (std::size_t i = 0; i < updates.size(); ++i) {
+          if (coefficients[i] == 0) continue;
+          kernels::add_weighted(row.data(), values_of(updates[i].weights), at.count, coefficients[i]);
+        }
+        T* const to = reinterpret_cast<T*>(buffers[at.tensor].data()) + at.first;
+        for (std::size_t k = 0; k < at.count; ++k) to[k] = static_cast<T>(row[k]);
+      });
+    }
+  });
   Weights out;
-  std::vector<double> row(kColumns);
   for (std::size_t t = 0; t < like.size(); ++t) {
     tensor::Tensor result = like[t];
-    AlignedBuffer buffer(like[t].data.size());
-    with_float(like[t].dtype, [&](auto zero) {
-      using T = decltype(zero);
-      T* const to = reinterpret_cast<T*>(buffer.data());
-      const std::size_t elements = elements_of(like[t]);
-      for (std::size_t first = 0; first < elements; first += kColumns) {
-        const std::size_t count = std::min(kColumns, elements - first);
-        for (std::size_t k = 0; k < count; ++k) {
-          row[k] = base == nullptr ? 0.0 : (1 - sum) * static_cast<double>((*base)[t].template as<T>()[first + k]);
-        }
-        for (std::size_t i = 0; i < updates.size(); ++i) {
-          const double c = coefficients[i];
-          if (c == 0) continue;
-          const T* const x = updates[i].weights[t].template as<T>().data() + first;
-          for (std::size_t k = 0; k < count; ++k) row[k] += c * static_cast<double>(x[k]);
-        }
-        for (std::size_t k = 0; k < count; ++k) to[first + k] = static_cast<T>(row[k]);
-      }
-    });
-    result.data = std::move(buffer).freeze();
+    result.data = std::move(buffers[t]).freeze();
     out.push_back(std::move(result));
   }
   return out;

@@ -17,11 +17,11 @@ class Median final : public Collected {
     const std::size_t low = (n - 1) / 2;
     const std::size_t high = n / 2;
     const auto network = sorting_network(n, low, high + 1);
-    return by_columns(updates, [&](auto* rows, std::size_t, auto* out, std::size_t count) {
-      sort_columns(rows, network);
-      const auto* const a = rows + low * kColumns;
-      const auto* const b = rows + high * kColumns;
+    return by_panels(updates, [&](auto* panel, auto* out, std::size_t count) {
       using T = std::remove_pointer_t<decltype(out)>;
+      kernels::sort_panel(panel, network);
+      const T* const a = panel + low * kernels::kPanel<T>;
+      const T* const b = panel + high * kernels::kPanel<T>;
       // Halves before the sum: two large values must not overflow.
       for (std::size_t k = 0; k < count; ++k)
         out[k] = low == high ? a[k] : static_cast<T>(a[k] * T(0.5) + b[k] * T(0.5));
