@@ -191,7 +191,7 @@ def joint_service(name: str) -> dict[str, Any]:
 def memory(binaries: Path, folder: Path) -> dict[str, float]:
     """Megabytes at rest: resident ones of each kind of daemon (the largest of its kind), and "home", the proportional
     ones of all processes of the home together."""
-    with home(binaries, folder / "idle") as (it, _):
+    with home(binaries, folder / "at-rest") as (it, _):
         time.sleep(5)
         out: dict[str, float] = {}
         for name, pid in it.daemons().items():

@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
+#include "sedna/base/clock.hpp"
 #include "sedna/base/error.hpp"
 #include "sedna/node/files.hpp"
 #include "sedna/node/netlink.hpp"
@@ -67,11 +70,19 @@ void make_namespaces() {
 
 void make_bridge(Netlink& netlink, const char* name, const std::string& ip) {
   netlink.set_up(netlink.find_link("lo").value_or(1), true);
-  netlink.add_bridge(name);
+  netlink.add_bridge(name, mac_of(ip));
   const auto bridge = netlink.find_link(name);
   if (!bridge) throw Error(ErrorCode::kUnimplemented, "the kernel has no bridges", name);
   netlink.add_address(*bridge, ip, kPrefix);
-  netlink.set_up(*bridge, true);
+}
+
+/// A bridge that is raised before a port of it has a carrier drops what it should send until the kernel's link watch
+/// comes round, up to a second later: it is raised after that.
+void raise_bridge(Netlink& netlink, const char* bridge, const std::string& port) {
+  const int link = netlink.find_link(port).value_or(0);
+  const auto deadline = Deadline::after(std::chrono::seconds(1));
+  while (!netlink.is_running(link) && !deadline.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  netlink.set_up(*netlink.find_link(bridge), true);
 }
 
 std::string link_of(const HomeFile::Node& node) {
@@ -100,15 +111,17 @@ void add_node(const Path& state, const std::string& name, HomeFile::Node& node) 
   const Descriptor own(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (setns(home.get(), CLONE_NEWNET) != 0) refuse("cannot return to the home's network");
   Netlink outside;
-  outside.add_veth(link_of(node), *outside.find_link(kBridge), "uplink", "", own.get());
+  outside.add_veth(link_of(node), *outside.find_link(kBridge), "uplink", std::nullopt, own.get());
   outside.set_up(*outside.find_link(link_of(node)), true);
   if (setns(own.get(), CLONE_NEWNET) != 0) refuse("cannot enter the network of node " + name);
   {
     Netlink inside;
     inside.set_master(*inside.find_link("uplink"), *inside.find_link(kPodBridge));
     inside.set_up(*inside.find_link("uplink"), true);
+    raise_bridge(inside, kPodBridge, "uplink");
   }
   if (setns(home.get(), CLONE_NEWNET) != 0) refuse("cannot return to the home's network");
+  raise_bridge(outside, kBridge, link_of(node));
 }
 
 /// One of this home's programs, by its command line. Numbers of namespaces are given away again: another home's may
@@ -220,7 +233,7 @@ std::string home_network_problem() {
       Netlink netlink;
       make_bridge(netlink, kBridge, kApiAddress);
       const Descriptor own(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-      netlink.add_veth("probe", *netlink.find_link(kBridge), "peer", "", own.get());
+      netlink.add_veth("probe", *netlink.find_link(kBridge), "peer", std::nullopt, own.get());
     } catch (const std::exception& error) {
       why = error.what();
     }
@@ -271,6 +284,7 @@ HomeFile hold_home_network(const Path& state, const std::vector<std::string>& no
     if (node.netns == 0 || namespace_id(HomeFile::node_file(state, name).string()) != node.netns)
       add_node(state, name, node);
   }
+  if (Netlink netlink; nodes.empty()) netlink.set_up(*netlink.find_link(kBridge), true);
   home.holder = {getpid(), process_start_time(getpid()).value_or(0)};
   home.write(state);
   return home;

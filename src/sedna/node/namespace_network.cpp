@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -26,15 +25,6 @@ namespace {
 
 constexpr const char* kPodBridge = "pods0";
 constexpr int kPrefix = 16;
-
-/// The same address always has the same hardware address: neighbours that remember it are right again at once.
-std::string mac_of(const std::string& ip) {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  char text[32] = {};
-  if (std::sscanf(ip.c_str(), "%u.%u.%u.%u", &a, &b, &c, &d) == 4)
-    std::snprintf(text, sizeof text, "02:5e:%02x:%02x:%02x:%02x", a & 255U, b & 255U, c & 255U, d & 255U);
-  return text;
-}
 
 class NamespaceNetwork final : public PodNetwork {
  public:

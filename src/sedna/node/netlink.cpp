@@ -11,7 +11,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <span>
 
@@ -84,6 +83,18 @@ T payload_at(std::span<const char> bytes, std::size_t offset) {
               what + ": " + std::strerror(error));
 }
 
+/// Of a link; 0 when there is none.
+unsigned flags_of(int link) {
+  std::array<char, IF_NAMESIZE> name{};
+  if (if_indextoname(static_cast<unsigned>(link), name.data()) == nullptr) return 0;
+  ifreq request{};
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool known = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0;
+  if (fd >= 0) close(fd);
+  return known ? static_cast<unsigned short>(request.ifr_flags) : 0;
+}
+
 }  // namespace
 
 Netlink::Netlink() : socket_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)) {
@@ -139,18 +150,28 @@ std::optional<int> Netlink::find_link(const std::string& name) {
   }
 }
 
-void Netlink::add_bridge(const std::string& name) {
+MacAddress mac_of(const std::string& ip) {
+  in_addr address{};
+  if (inet_pton(AF_INET, ip.c_str(), &address) != 1)
+    throw Error(ErrorCode::kInvalidArgument, "is not an IPv4 address", ip);
+  MacAddress mac{0x02, 0x5e};  // locally administered, for one station
+  std::memcpy(&mac[2], &address, sizeof address);
+  return mac;
+}
+
+void Netlink::add_bridge(const std::string& name, const MacAddress& mac) {
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.fixed(ifinfomsg{});
   message.text(IFLA_IFNAME, name);
+  message.attribute(IFLA_ADDRESS, mac.data(), mac.size());
   auto* info = message.begin(IFLA_LINKINFO);
   message.attribute(IFLA_INFO_KIND, "bridge", 6);
   message.end(info);
   request(message, "making the bridge " + name, true);
 }
 
-void Netlink::add_veth(const std::string& name, int master, const std::string& peer, const std::string& peer_mac,
-                       int peer_netns) {
+void Netlink::add_veth(const std::string& name, int master, const std::string& peer,
+                       const std::optional<MacAddress>& peer_mac, int peer_netns) {
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.fixed(ifinfomsg{});
   message.text(IFLA_IFNAME, name);
@@ -162,13 +183,7 @@ void Netlink::add_veth(const std::string& name, int master, const std::string& p
   message.fixed(ifinfomsg{});
   message.text(IFLA_IFNAME, peer);
   message.number(IFLA_NET_NS_FD, static_cast<std::uint32_t>(peer_netns));
-  if (!peer_mac.empty()) {
-    std::array<unsigned, 6> b{};
-    std::sscanf(peer_mac.c_str(), "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]);
-    std::array<unsigned char, 6> mac{};
-    for (std::size_t i = 0; i < mac.size(); ++i) mac[i] = static_cast<unsigned char>(b[i]);
-    message.attribute(IFLA_ADDRESS, mac.data(), mac.size());
-  }
+  if (peer_mac) message.attribute(IFLA_ADDRESS, peer_mac->data(), peer_mac->size());
   message.end(nest);
   message.end(data);
   message.end(info);
@@ -195,14 +210,11 @@ void Netlink::set_up(int link, bool up) {
 }
 
 bool Netlink::is_up(int link) {
-  std::array<char, IF_NAMESIZE> name{};
-  if (if_indextoname(static_cast<unsigned>(link), name.data()) == nullptr) return false;
-  ifreq request_flags{};
-  std::memcpy(request_flags.ifr_name, name.data(), name.size());
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  const bool up = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request_flags) == 0 && (request_flags.ifr_flags & IFF_UP) != 0;
-  if (fd >= 0) close(fd);
-  return up;
+  return (flags_of(link) & IFF_UP) != 0;
+}
+
+bool Netlink::is_running(int link) {
+  return (flags_of(link) & IFF_RUNNING) != 0;
 }
 
 void Netlink::add_address(int link, const std::string& ip, int prefix) {
