@@ -28,7 +28,11 @@ class ApiServer(Process):
         super().__init__(binaries, folder)
 
     def ask(self, command: str, *args: object) -> dict:
-        return run(self.tool, command, self.url, self.folder / "ca.pem", self.token, *args)[0]
+        """What the program printed, as one object."""
+        answer: dict = {}
+        for printed in run(self.tool, command, self.url, self.folder / "ca.pem", self.token, *args):
+            answer.update(printed)
+        return answer
 
 
 def run(*args: object) -> list[dict]:
@@ -66,13 +70,16 @@ def one_by_one(binaries: Path, folder: Path, count: int = 200) -> tuple[float, f
     return median(ours), median(bare)
 
 
-def sixty_four(binaries: Path, folder: Path, cpu_seconds: object, count: int = 3000) -> dict[str, float]:
-    """Creates a second and processor time a create; ours and the loop's, in turns."""
+def sixty_four(binaries: Path, folder: Path, count: int = 3000) -> dict[str, float]:
+    """Creates a second and processor time a create; ours and the loop's, in turns.
+
+    Both are taken while the objects are made and not while the connections are: neither the loop's sockets nor our TLS
+    handshakes (half a millisecond each) are part of a create.
+    """
     ours: list[float] = []
     bare: list[float] = []
     ours_cpu: list[float] = []
     bare_cpu: list[float] = []
-    assert callable(cpu_seconds)
     with api_server(binaries, folder / "many") as server:
         for i in range(TIMES):
             place = folder / f"loop-{i}"
@@ -80,9 +87,9 @@ def sixty_four(binaries: Path, folder: Path, cpu_seconds: object, count: int = 3
             rate, cpu = run(server.tool, "loop", place, 64, count, SIZE)
             bare.append(rate["rate"])
             bare_cpu.append(cpu["cpu_us"])
-            before = cpu_seconds(server.process.pid)
-            ours.append(server.ask("create", 64, count, SIZE, f"many-{i}")["rate"])
-            ours_cpu.append((cpu_seconds(server.process.pid) - before) * 1e6 / count)
+            figures = server.ask("create", 64, count, SIZE, f"many-{i}", server.process.pid)
+            ours.append(figures["rate"])
+            ours_cpu.append(figures["cpu_us"])
     return {"rate": median(ours), "bare_rate": median(bare), "cpu": median(ours_cpu), "bare_cpu": median(bare_cpu)}
 
 

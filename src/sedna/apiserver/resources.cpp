@@ -109,7 +109,7 @@ net::Task<Response> Resources::create(serve::Request& request, RequestInfo info,
   const auto start = [this, &info, &object, &options](Engine::Done done) {
     engine_.create(*info.kind, info.ns, *std::move(object), *options, std::move(done));
   };
-  const WriteOutcome outcome = co_await await_write(start);
+  const WriteOutcome outcome = co_await await_write(engine_.core(), start);
   Response response = outcome ? object_response(201, *outcome, wanted) : status_response(outcome.status());
   add_warnings(response, warnings);
   co_return response;
@@ -135,7 +135,7 @@ net::Task<Response> Resources::change(serve::Request& request, RequestInfo info,
   const auto start = [this, &info, &change, &options, part, source](Engine::Done done) {
     engine_.modify(*info.kind, info.ns, info.name, part, source, change, *options, std::move(done));
   };
-  const WriteOutcome outcome = co_await await_write(start);
+  const WriteOutcome outcome = co_await await_write(engine_.core(), start);
   Response response = outcome ? object_response(200, *outcome, wanted) : status_response(outcome.status());
   add_warnings(response, warnings);
   co_return response;
@@ -147,7 +147,7 @@ net::Task<Response> Resources::remove(serve::Request& request, RequestInfo info,
   const auto start = [this, &info, &options](Engine::Done done) {
     engine_.remove(*info.kind, info.ns, info.name, *options, std::move(done));
   };
-  const WriteOutcome outcome = co_await await_write(start);
+  const WriteOutcome outcome = co_await await_write(engine_.core(), start);
   if (!outcome) co_return status_response(outcome.status());
   const StoredPtr& stored = *outcome;
   const bool stays = options->dry_run ? stored->deleting : !is_gone(engine_, stored);
@@ -174,7 +174,7 @@ net::Task<Response> Resources::remove_all(serve::Request& request, RequestInfo i
     const auto start = [this, &info, &options, &ns, &name](Engine::Done done) {
       engine_.remove(*info.kind, ns, name, *options, std::move(done));
     };
-    const WriteOutcome outcome = co_await await_write(start);
+    const WriteOutcome outcome = co_await await_write(engine_.core(), start);
     // Somebody else was faster.
     if (!outcome && outcome.status().is_not_found()) continue;
     if (!outcome) co_return status_response(outcome.status());
@@ -195,7 +195,7 @@ net::Task<Response> Resources::scale(serve::Request& request, RequestInfo info) 
     engine_.modify(*info.kind, info.ns, info.name, Part::kMain, Engine::Source::kPatch, *change, *options,
                    std::move(done));
   };
-  const WriteOutcome outcome = co_await await_write(start);
+  const WriteOutcome outcome = co_await await_write(engine_.core(), start);
   if (!outcome) co_return status_response(outcome.status());
   co_return json_response(200, scale_of((*outcome)->object()));
 }

@@ -1,13 +1,17 @@
 // A write of the embedded engine, awaited: the engine answers on its own thread, the coroutine goes on on its
-// connection's. Internal to module apiserver.
+// connection's. Both ways go in groups. What a turn of the event loop proposes is handed to the store's writer once, at
+// the end of that turn, so that requests that came together share a transaction; and the answers of one transaction
+// come back as one task of the loop. Internal to module apiserver.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_completion_handler.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -18,29 +22,60 @@ namespace sedna::apiserver {
 
 using WriteOutcome = store::Outcome<store::embedded::StoredPtr>;
 
+/// One write under way.
+struct WriteCall {
+  std::optional<WriteOutcome> outcome;
+  /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
+  std::unique_ptr<net::asio::any_completion_handler<void()>> resume;
+};
+
+/// Where the writes of one event loop and one store go out and come back.
+class WriteDesk : public std::enable_shared_from_this<WriteDesk> {
+ public:
+  WriteDesk(net::asio::any_io_executor executor, store::embedded::Core& core)
+      : executor_(std::move(executor)), core_(core) {}
+
+  /// This thread's, for the loop that runs on it.
+  static std::shared_ptr<WriteDesk> of(const net::asio::any_io_executor& executor, store::embedded::Core& core);
+
+  /// The writer is woken when the loop has been through what is ready now.
+  void wake_writer_soon();
+  /// From any thread: the coroutine goes on on the loop.
+  void arrived(std::shared_ptr<WriteCall> call);
+
+ private:
+  class Task;
+  void wake_writer();
+  void deliver();
+  void drop();
+  std::vector<std::shared_ptr<WriteCall>> take();
+
+  const net::asio::any_io_executor executor_;
+  store::embedded::Core& core_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<WriteCall>> arrived_;
+  bool will_deliver_ = false;
+  bool will_wake_ = false;
+};
+
 /// `start(done)` begins the write. The outcome of `done`, once it is durable.
 template <class Start>
-net::Task<WriteOutcome> await_write(Start start) {
+net::Task<WriteOutcome> await_write(store::embedded::Core& core, Start start) {
   namespace asio = net::asio;
-  struct Call {
-    std::optional<WriteOutcome> outcome;
-    /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
-    std::unique_ptr<asio::any_completion_handler<void()>> done;
-  };
-  const auto call = std::make_shared<Call>();
+  const auto call = std::make_shared<WriteCall>();
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const auto initiate = [](auto handler, std::shared_ptr<Call> shared, asio::any_io_executor on, Start begin) {
-    shared->done = std::make_unique<asio::any_completion_handler<void()>>(std::move(handler));
-    begin([shared, on](WriteOutcome outcome) {
+  const auto initiate = [](auto handler, std::shared_ptr<WriteCall> shared, std::shared_ptr<WriteDesk> desk,
+                           Start begin) {
+    shared->resume = std::make_unique<asio::any_completion_handler<void()>>(std::move(handler));
+    const store::embedded::HeldWakes held;
+    begin([shared, desk](WriteOutcome outcome) {
       shared->outcome.emplace(std::move(outcome));
-      asio::post(on, [shared] {
-        const auto resume = std::move(shared->done);
-        std::move (*resume)();
-      });
+      desk->arrived(shared);
     });
+    desk->wake_writer_soon();
   };
-  auto written = asio::async_initiate<const asio::use_awaitable_t<>, void()>(initiate, asio::use_awaitable, call,
-                                                                             executor, std::move(start));
+  auto written = asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+      initiate, asio::use_awaitable, call, WriteDesk::of(executor, core), std::move(start));
   co_await std::move(written);
   co_return *std::move(call->outcome);
 }

@@ -8,7 +8,9 @@
 #include <cstring>
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
+
+#include "sedna/base/error.hpp"
 
 namespace sedna::identity {
 namespace {
@@ -18,7 +20,11 @@ constexpr std::size_t kMaxFile = std::size_t{4} << 20;
 
 std::array<unsigned char, 32> digest_of(std::string_view token) {
   std::array<unsigned char, 32> out{};
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), out.data());
+  // Found once: OpenSSL's SHA256() looks for its implementation at each call, which takes longer than a token's digest.
+  static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  if (kSha256 == nullptr || EVP_Digest(token.data(), token.size(), out.data(), nullptr, kSha256, nullptr) != 1) {
+    throw Error(ErrorCode::kInternal, "SHA-256 is not available");
+  }
   return out;
 }
 

@@ -121,6 +121,34 @@ TEST(Json, SkippingChecksAsReadingDoes) {
   }
 }
 
+TEST(Json, WhatNeedsCareIsFoundWhereverItStands) {
+  // Every byte at every place around the eight that are looked at together, with another such byte behind it or none.
+  for (int byte = 1; byte < 256; ++byte) {
+    const bool plain = byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+    for (std::size_t at = 0; at < 18; ++at) {
+      for (const char behind : {'x', '"', '\x01', '\x80'}) {
+        std::string text(at, 'a');
+        text += static_cast<char>(byte);
+        text += behind;
+        text += "bcdefghij";
+        const std::size_t first = plain ? (behind == 'x' ? text.size() : at + 1) : at;
+        ASSERT_EQ(skip_plain(text.data(), text.data() + text.size()) - text.data(), static_cast<std::ptrdiff_t>(first))
+            << "byte " << byte << " at " << at;
+      }
+    }
+  }
+}
+
+TEST(Json, TextsComeBackAsTheyWere) {
+  for (std::size_t size = 0; size < 40; ++size) {
+    for (const std::string_view piece : {"\"", "\\", "\n", "\x7f", "\xC3\xA9", "\xF0\x9F\x98\x80"}) {
+      const std::string text = std::string(size, 'a') + std::string(piece) + std::string(9, 'b');
+      const std::string written = write(value(text));
+      EXPECT_EQ(parse(written).value().as_string(), text) << written;
+    }
+  }
+}
+
 TEST(Json, FieldsNameTheirPath) {
   const value v = parse(R"({"name":"x","n":3,"r":1.5,"flag":true,"none":null,"list":[]})").value();
   const object& o = v.as_object();

@@ -75,12 +75,12 @@ class TreeBuilder {
     while (true) {
       const char* const at = scanner_.here();
       if (!scanner_.next_member(first, key)) return !scanner_.failed();
-      value member;
-      if (!build(member)) return false;
-      if (duplicates_ == ParseOptions::Duplicates::kRefuse && out.contains(key)) {
+      // One look-up, and built where it stays. Of equal keys the last value takes the first one's place.
+      const auto [member, is_new] = out.emplace(key, nullptr);
+      if (!build(member->value())) return false;
+      if (!is_new && duplicates_ == ParseOptions::Duplicates::kRefuse) {
         return scanner_.fail("duplicate key \"" + key + "\"", at);
       }
-      out[key] = std::move(member);
     }
   }
 

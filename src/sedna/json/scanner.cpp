@@ -1,11 +1,16 @@
 #include "sedna/json/scanner.hpp"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <utility>
 
 namespace sedna::json {
 namespace {
+
+bool is_plain(char c) {
+  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
 
 bool is_continuation(char c) {
   return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
@@ -73,6 +78,25 @@ std::size_t utf8_sequence(const char* p, const char* end) {
     return 4;
   }
   return 0;
+}
+
+const char* skip_plain(const char* p, const char* end) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  // The high bit of a byte is set when the byte is zero; wrongly only in bytes above one that is.
+  const auto zeros = [](std::uint64_t x) { return (x - kOnes) & ~x; };
+  for (; end - p >= 8; p += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, p, sizeof word);
+    const std::uint64_t control = (word - kOnes * 0x20) & ~word;
+    const std::uint64_t care = kHigh & (word | control | zeros(word ^ (kOnes * '"')) | zeros(word ^ (kOnes * '\\')) |
+                                        zeros(word ^ (kOnes * 0x7F)));
+    if (care == 0) continue;
+    if constexpr (std::endian::native == std::endian::little) return p + std::countr_zero(care) / 8;
+    break;
+  }
+  while (p != end && is_plain(*p)) ++p;
+  return p;
 }
 
 SyntaxError::Position SyntaxError::position(std::string_view text) const {
@@ -303,6 +327,7 @@ bool Scanner::scan_string(std::string* out) {
   const char* p = p_ + 1;
   const char* plain = p;  // start of the stretch not yet appended
   while (true) {
+    p = skip_plain(p, end_);
     if (p == end_) return fail("Unterminated string starting at", open);
     const auto c = static_cast<unsigned char>(*p);
     if (c == '"') break;
@@ -313,8 +338,6 @@ bool Scanner::scan_string(std::string* out) {
       plain = p;
     } else if (c < 0x20) {
       return fail("Invalid control character at", p);
-    } else if (c < 0x80) {
-      ++p;
     } else {
       const std::size_t size = utf8_sequence(p, end_);
       if (size == 0) return fail("invalid UTF-8 in a string", p);

@@ -105,5 +105,8 @@ class Scanner {
 
 /// Byte length of the valid UTF-8 sequence at p, 0 when it is not valid.
 std::size_t utf8_sequence(const char* p, const char* end);
+/// The first byte that does not stand for itself in a JSON string or may not be ASCII: a quote, a backslash, a control
+/// character, DEL, one from 0x80 on. Looks at eight at a time.
+const char* skip_plain(const char* p, const char* end);
 
 }  // namespace sedna::json

@@ -25,12 +25,8 @@ void append_string(std::string& out, std::string_view text, bool ensure_ascii) {
   const char* p = text.data();
   const char* const end = p + text.size();
   const char* plain = p;
-  while (p != end) {
+  while ((p = skip_plain(p, end)) != end) {
     const auto c = static_cast<unsigned char>(*p);
-    if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-      ++p;
-      continue;
-    }
     const std::size_t size = utf8_sequence(p, end);
     if (size > 0 && (c >= 0x80 || c == 0x7F) && !ensure_ascii) {
       p += size;

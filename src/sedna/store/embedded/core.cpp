@@ -15,7 +15,17 @@ namespace {
 /// Writes of one transaction: enough to share a flush, few enough that the first of them does not wait for long.
 constexpr std::size_t kGroup = 256;
 
+thread_local int t_held_wakes = 0;
+
 }  // namespace
+
+HeldWakes::HeldWakes() {
+  ++t_held_wakes;
+}
+
+HeldWakes::~HeldWakes() {
+  --t_held_wakes;
+}
 
 Core::Core(CoreOptions options) : options_(std::move(options)), database_(options_.path) {
   for (const Kind* kind : api::all_kinds()) shelves_.emplace(kind, std::make_unique<Shelf>());
@@ -120,8 +130,8 @@ bool Core::propose(const Kind& kind, const std::string& key, const StoredPtr& ba
   }
   if (refused) {
     done(*std::move(refused));  // NOLINT(bugprone-use-after-move): given away only where nothing was refused
-  } else {
-    wake_.notify_one();
+  } else if (t_held_wakes == 0) {
+    wake_writer();
   }
   return true;
 }

@@ -3,6 +3,9 @@
 // store/embedded.
 //
 //   propose() ─▶ the queue (already visible to later proposals) ─▶ one transaction ─▶ index, history, watches ─▶ done
+//
+// A proposal wakes the writer at once. A thread that has many requests before it proposes under HeldWakes and calls
+// wake_writer() when it has been through them: one transaction, one flush and one wake for all.
 #pragma once
 
 #include <condition_variable>
@@ -53,6 +56,17 @@ struct RawList {
 
 enum class VersionMatch : std::uint8_t { kUnset, kNotOlderThan, kExact };
 
+/// While one lives, what its thread proposes does not wake the writer (who may take it all the same): whoever holds it
+/// sees to it that Core::wake_writer() is called soon. Without that call the writes wait for the next one, or for
+/// close().
+class HeldWakes {
+ public:
+  HeldWakes();
+  ~HeldWakes();
+  HeldWakes(const HeldWakes&) = delete;
+  HeldWakes& operator=(const HeldWakes&) = delete;
+};
+
 /// Thread-safe. `Done` runs on the writer's thread and must be quick.
 class Core {
  public:
@@ -78,6 +92,8 @@ class Core {
   std::size_t size(const Kind& kind) const;
   std::size_t watches() const;
   void backup(const std::string& path) { database_.backup(path); }
+  /// What was proposed under HeldWakes is to be written now.
+  void wake_writer() { wake_.notify_one(); }
   /// Finishes the writes that wait; later ones are refused, watches end. Idempotent; the destructor does it.
   void close();
   /// "" or why the last write failed.

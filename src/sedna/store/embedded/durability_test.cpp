@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -120,6 +121,36 @@ TEST_F(Durability, NothingAcknowledgedIsLostToKill) {
     acknowledged += static_cast<std::size_t>(last) + 1;
   }
   RecordProperty("acknowledged", static_cast<int>(acknowledged));
+}
+
+TEST_F(Durability, WhatIsHeldBackIsWrittenTogetherAndNeverForgotten) {
+  EngineOptions options;
+  options.core.path = path();
+  auto engine = std::make_unique<Engine>(options);
+  std::atomic<int> done = 0;
+  const auto create = [&](int i) {
+    engine->create(kConfigMap, "default", config_map("c" + std::to_string(i)), {},
+                   [&done](const Outcome<StoredPtr>& o) {
+                     EXPECT_TRUE(o.ok());
+                     ++done;
+                     done.notify_all();
+                   });
+  };
+  {
+    const HeldWakes held;
+    const HeldWakes within;
+    for (int i = 0; i < 600; ++i) create(i);  // more than one transaction takes
+  }
+  engine->core().wake_writer();
+  for (int seen = done; seen < 600; seen = done) done.wait(seen);
+  {
+    const HeldWakes held;
+    create(600);
+  }
+  engine->core().close();  // nobody said the word: what waits is written all the same
+  EXPECT_EQ(done, 601);
+  engine.reset();
+  EXPECT_EQ(open()->engine().core().size(kConfigMap), 601U);
 }
 
 TEST_F(Durability, AFullDiskIsSaidAndOvercome) {

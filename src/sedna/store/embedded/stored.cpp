@@ -30,6 +30,9 @@ constexpr std::array<std::string_view, 11> kEventFields{
 constexpr std::array<std::string_view, 1> kNodeFields{"spec.unschedulable"}, kNamespaceFields{"status.phase"},
     kSecretFields{"type"};
 
+constexpr std::size_t kVersionDigits = 20;      // of the largest resourceVersion
+constexpr std::size_t kKeptBuffer = 64 * 1024;  // a thread keeps no larger one after a large object
+
 std::string scalar(const json::value* v) {
   if (v == nullptr) return {};
   if (v->is_string()) return std::string(v->get_string());
@@ -124,7 +127,8 @@ std::shared_ptr<Stored> make_stored(const Kind& kind, const Object& object) {
   auto out = std::make_shared<Stored>();
   out->kind = &kind;
   out->key = api::key_of(object);
-  std::string& text = out->text;
+  // Written into a buffer that has grown already, kept with as much room as it needs.
+  thread_local std::string text;
   text = opening(kind);
   out->version_offset = text.size();
   text += '"';
@@ -146,6 +150,9 @@ std::shared_ptr<Stored> make_stored(const Kind& kind, const Object& object) {
     json::append(text, value);
   }
   text += '}';
+  out->text.reserve(text.size() + kVersionDigits);
+  out->text = text;
+  if (text.capacity() > kKeptBuffer) std::string().swap(text);
   index_fields(*out, object);
   return out;
 }
