@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from flwr.common import ndarrays_to_parameters
-from flwr.server import ServerConfig, start_server
+from flwr.server import Server, ServerConfig, SimpleClientManager, start_server
 from flwr.server.strategy import FedAvg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,8 +63,10 @@ def digits(port: str, test_set: str, clients: int, timeout: float | None) -> Non
                      min_evaluate_clients=0, evaluate_fn=evaluate,
                      initial_parameters=ndarrays_to_parameters(judge.get_weights()))
     strategy.fewest_later = clients - 2
-    start_server(server_address=f"127.0.0.1:{port}", config=ServerConfig(num_rounds=1000, round_timeout=timeout),
-                 strategy=strategy)
+    server = Server(client_manager=SimpleClientManager(), strategy=strategy)
+    server.set_max_workers(clients)  # else two cores ask six at a time, and a round takes two trainings
+    start_server(server_address=f"127.0.0.1:{port}", server=server,
+                 config=ServerConfig(num_rounds=1000, round_timeout=timeout))
 
 
 if __name__ == "__main__":
