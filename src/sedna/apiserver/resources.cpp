@@ -60,6 +60,10 @@ bool answers_with_object(const Kind& kind) {
   return &kind == &kinds::kPod || &kind == &kinds::kService;
 }
 
+net::Task<Response> ready(Response response) {
+  co_return response;
+}
+
 }  // namespace
 
 Response Resources::get(const RequestInfo& info, const Wanted& wanted) const {
@@ -201,47 +205,39 @@ net::Task<Response> Resources::scale(serve::Request& request, RequestInfo info) 
 }
 
 net::Task<Response> Resources::handle(serve::Request& request, RequestInfo info) {
-  const Wanted wanted = wanted_shape(request.headers.get("Accept"), info.query.get("includeObject"));
+  Wanted wanted = wanted_shape(request.headers.get("Accept"), info.query.get("includeObject"));
   if (!wanted.acceptable) {
-    co_return status_response(statuses::not_acceptable(
+    return ready(status_response(statuses::not_acceptable(
         "only the following media types are accepted: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, "
-        "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
+        "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")));
   }
   const bool known = info.subresource.empty() || (is_status(info) && info.kind->has_status) ||
                      (info.subresource == "scale" && info.kind->has_scale) ||
                      (info.subresource == "finalize" && info.kind == &kinds::kNamespace);
-  if (!known) co_return status_response(statuses::no_such_path());
-  if (info.subresource == "scale") {
-    Response response = co_await scale(request, std::move(info));
-    co_return response;
-  }
-  Response response;
+  if (!known) return ready(status_response(statuses::no_such_path()));
+  if (info.subresource == "scale") return scale(request, std::move(info));
   switch (info.verb) {
     case Verb::kGet:
-      co_return info.query.flag("watch") ? watch(info, wanted) : get(info, wanted);
+      return ready(info.query.flag("watch") ? watch(info, wanted) : get(info, wanted));
     case Verb::kList:
-      co_return list(info, wanted);
+      return ready(list(info, wanted));
     case Verb::kWatch:
-      co_return watch(info, wanted);
+      return ready(watch(info, wanted));
     case Verb::kCreate:
       if (!info.name.empty()) break;
-      response = co_await create(request, std::move(info), wanted);
-      co_return response;
+      return create(request, std::move(info), std::move(wanted));
     case Verb::kUpdate:
     case Verb::kPatch:
       if (info.name.empty()) break;
-      response = co_await change(request, std::move(info), wanted);
-      co_return response;
+      return change(request, std::move(info), std::move(wanted));
     case Verb::kDelete:
       if (!info.subresource.empty()) break;
-      response = co_await remove(request, std::move(info), wanted);
-      co_return response;
+      return remove(request, std::move(info), std::move(wanted));
     case Verb::kDeleteCollection:
       if (info.kind == &kinds::kNamespace) break;
-      response = co_await remove_all(request, std::move(info), wanted);
-      co_return response;
+      return remove_all(request, std::move(info), std::move(wanted));
   }
-  co_return status_response(statuses::method_not_supported(*info.kind, verb_name(info.verb)));
+  return ready(status_response(statuses::method_not_supported(*info.kind, verb_name(info.verb))));
 }
 
 }  // namespace sedna::apiserver

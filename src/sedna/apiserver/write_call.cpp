@@ -16,7 +16,7 @@ class WriteDesk::Task {
   ~Task() {
     if (!desk_) return;
     take_back(*desk_);
-    if (run_ == &WriteDesk::deliver) desk_->drop();
+    if (run_ == &WriteDesk::deliver) static_cast<void>(desk_->take());  // the coroutines end with their loop
   }
   void operator()() {
     const auto desk = std::move(desk_);
@@ -68,15 +68,10 @@ std::vector<std::shared_ptr<WriteCall>> WriteDesk::take() {
   return std::exchange(arrived_, {});
 }
 
-void WriteDesk::drop() {
-  // A coroutine holds its call and the call the coroutine: without this neither would ever end.
-  for (const auto& call : take()) call->resume.reset();
-}
-
 void WriteDesk::deliver() {
   for (const auto& call : take()) {
     const auto resume = std::move(call->resume);
-    std::move (*resume)();
+    std::move (*resume)(*std::move(call->outcome));
   }
 }
 

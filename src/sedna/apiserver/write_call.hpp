@@ -12,7 +12,7 @@
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/this_coro.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "sedna/serve/server.hpp"
@@ -25,8 +25,9 @@ using WriteOutcome = store::Outcome<store::embedded::StoredPtr>;
 /// One write under way.
 struct WriteCall {
   std::optional<WriteOutcome> outcome;
+  using Handler = net::asio::any_completion_handler<void(WriteOutcome)>;
   /// By pointer: assigning one any_completion_handler to another recurses without end in Boost 1.81.
-  std::unique_ptr<net::asio::any_completion_handler<void()>> resume;
+  std::unique_ptr<Handler> resume;
 };
 
 /// Where the writes of one event loop and one store go out and come back.
@@ -47,7 +48,6 @@ class WriteDesk : public std::enable_shared_from_this<WriteDesk> {
   class Task;
   void wake_writer();
   void deliver();
-  void drop();
   std::vector<std::shared_ptr<WriteCall>> take();
 
   const net::asio::any_io_executor executor_;
@@ -58,26 +58,23 @@ class WriteDesk : public std::enable_shared_from_this<WriteDesk> {
   bool will_wake_ = false;
 };
 
-/// `start(done)` begins the write. The outcome of `done`, once it is durable.
+/// `start(done)` begins the write, on the caller's loop. The outcome of `done`, once it is durable.
 template <class Start>
 net::Task<WriteOutcome> await_write(store::embedded::Core& core, Start start) {
   namespace asio = net::asio;
-  const auto call = std::make_shared<WriteCall>();
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const auto initiate = [](auto handler, std::shared_ptr<WriteCall> shared, std::shared_ptr<WriteDesk> desk,
-                           Start begin) {
-    shared->resume = std::make_unique<asio::any_completion_handler<void()>>(std::move(handler));
+  const auto initiate = [](auto handler, store::embedded::Core* into, Start begin) {
+    const auto call = std::make_shared<WriteCall>();
+    const auto desk = WriteDesk::of(asio::get_associated_executor(handler), *into);
+    call->resume = std::make_unique<WriteCall::Handler>(std::move(handler));
     const store::embedded::HeldWakes held;
-    begin([shared, desk](WriteOutcome outcome) {
-      shared->outcome.emplace(std::move(outcome));
-      desk->arrived(shared);
+    begin([call, desk](WriteOutcome outcome) {
+      call->outcome.emplace(std::move(outcome));
+      desk->arrived(call);
     });
     desk->wake_writer_soon();
   };
-  auto written = asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-      initiate, asio::use_awaitable, call, WriteDesk::of(executor, core), std::move(start));
-  co_await std::move(written);
-  co_return *std::move(call->outcome);
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(WriteOutcome)>(initiate, asio::use_awaitable, &core,
+                                                                                 std::move(start));
 }
 
 }  // namespace sedna::apiserver
