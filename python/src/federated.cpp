@@ -19,6 +19,7 @@
 #include "sedna/federated/round_client.hpp"
 #include "sedna/federated/server.hpp"
 #include "sedna/federated/server_settings.hpp"
+#include "sedna/federated/upstream.hpp"
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -171,9 +172,9 @@ class AggregationHost {
                   std::int64_t exit_round, std::size_t max_message, const std::map<std::string, std::string>& settings,
                   bool python_rule, bool plaintext, std::string cert_file, std::string key_file,
                   std::string client_ca_file, std::string token_file, bool features,
-                  const std::map<std::string, std::string>& store)
+                  const std::map<std::string, std::string>& store, const std::map<std::string, std::string>& upstream)
       : queue_(std::make_shared<RoundQueue>()) {
-    federated::AggregationServerOptions o;
+    federated::AggregationServerOptions& o = options_;
     o.aggregation = std::move(aggregation);
     o.server.host = std::move(host);
     o.server.port = port;
@@ -189,6 +190,10 @@ class AggregationHost {
     o.max_message = max_message;
     o.features = features;
     o.exchange = exchange_of(store);
+    const worker::Context context(std::map<std::string, std::string, std::less<>>(upstream.begin(), upstream.end()));
+    const auto above = federated::UpstreamOptions::from_context(context);
+    o.site = !above.url.empty();
+    if (o.site) federated::Upstream::check_settings(settings);
     federated::apply_settings(o, settings);
     if (python_rule) {
       o.factory = [queue = queue_] {
@@ -200,10 +205,27 @@ class AggregationHost {
       const std::lock_guard lock(mutex_);
       reports_.push_back(report);
     };
-    reporter_.watch(o);
-    server_ = std::make_unique<federated::AggregationServer>(std::move(o), registry_);
+    if (o.site) upstream_ = std::make_shared<federated::Upstream>(above);
+    if (o.site && federated::site_has_ended(o.state_folder)) {
+      // It has the job's last model, and only hands it out.
+      upstream_->say_goodbye();
+      upstream_.reset();
+    }
+    if (!upstream_) make_server();
   }
   ~AggregationHost() { stop(); }
+
+  /// True once the server can be started: without an aggregator above at once, else when that one has said what the
+  /// job is.
+  bool prepare(double seconds) {
+    if (server_) return true;
+    const nb::gil_scoped_release unlocked;
+    if (!upstream_->connect(seconds_of(seconds))) return false;
+    upstream_->configure(options_);
+    options_.upstream = std::move(upstream_);
+    make_server();
+    return true;
+  }
 
   void start() {
     const nb::gil_scoped_release unlocked;
@@ -256,16 +278,24 @@ class AggregationHost {
     const nb::gil_scoped_release unlocked;
     queue_->close();
     reporter_.finish();
-    server_->stop();
+    if (server_) server_->stop();
+    upstream_.reset();
   }
-  std::string failure() const { return server_->failure(); }
-  std::vector<std::string> clients() const { return server_->clients(); }
-  std::int64_t rounds() const { return server_->rounds(); }
-  std::uint16_t port() const { return server_->port(); }
-  std::string origin() const { return server_->origin(); }
+  std::string failure() const { return server_ ? server_->failure() : std::string(); }
+  std::vector<std::string> clients() const { return server_ ? server_->clients() : std::vector<std::string>(); }
+  std::int64_t rounds() const { return server_ ? server_->rounds() : 0; }
+  std::uint16_t port() const { return server_ ? server_->port() : 0; }
+  std::string origin() const { return server_ ? server_->origin() : std::string(); }
 
  private:
+  void make_server() {
+    reporter_.watch(options_);
+    server_ = std::make_unique<federated::AggregationServer>(std::move(options_), registry_);
+  }
+
   std::shared_ptr<RoundQueue> queue_;
+  federated::AggregationServerOptions options_;  ///< until the server is made of them
+  std::shared_ptr<federated::Upstream> upstream_;
   metrics::Registry registry_;
   std::mutex mutex_;
   std::vector<federated::RoundReport> reports_;
@@ -454,11 +484,14 @@ void bind_federated(nb::module_& m) {
   nb::class_<AggregationHost>(m, "AggregationHost", "The aggregation server.")
       .def(nb::init<std::string, std::string, std::uint16_t, std::size_t, std::int64_t, std::size_t,
                     const std::map<std::string, std::string>&, bool, bool, std::string, std::string, std::string,
-                    std::string, bool, const std::map<std::string, std::string>&>(),
+                    std::string, bool, const std::map<std::string, std::string>&,
+                    const std::map<std::string, std::string>&>(),
            nb::arg("aggregation"), nb::arg("host"), nb::arg("port"), nb::arg("participants"), nb::arg("exit_round"),
            nb::arg("max_message"), nb::arg("settings"), nb::arg("python_rule"), nb::arg("plaintext"),
            nb::arg("cert_file"), nb::arg("key_file"), nb::arg("client_ca_file"), nb::arg("token_file"),
-           nb::arg("features") = false, nb::arg("store") = std::map<std::string, std::string>())
+           nb::arg("features") = false, nb::arg("store") = std::map<std::string, std::string>(),
+           nb::arg("upstream") = std::map<std::string, std::string>())
+      .def("prepare", &AggregationHost::prepare, nb::arg("seconds"))
       .def("start", &AggregationHost::start)
       .def("next", &AggregationHost::next, nb::arg("seconds"), nb::rv_policy::take_ownership)
       .def("wait", &AggregationHost::wait, nb::arg("seconds"))

@@ -12,6 +12,7 @@ from test_federated_http import RATE, STEPS, Plain, Quadratic, run_clients, serv
 from sedna.core.federated_learning import FederatedLearning
 from sedna.core.federated_learning.ditto import Ditto
 from sedna.core.federated_learning.policies import FedProx, SharedPart
+from sedna.service.server import AggregationServer
 
 pytest.importorskip("sedna._sedna", reason="the extension module is not built")
 
@@ -157,3 +158,25 @@ def test_ditto_needs_a_policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("BACKEND_TYPE", "SKLEARN")
     with pytest.raises(RuntimeError, match="must take policy="):
         FederatedLearning(Plain(), personal="Ditto")
+
+
+# FL-15.10
+def test_a_server_is_a_site_of_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    models = [Quadratic(1.0, 0.0), Quadratic(1.0, 3.0)]
+    with server(1, 40) as root:
+        above = f"http://127.0.0.1:{root.port}/FedAvg"
+        with server(2, 1, upstream=above, site="edge0") as site:  # which round is the last one is said above
+            errors = run_clients(monkeypatch, tmp_path, site, models)
+    assert not errors and not root.errors and not site.errors
+    assert len(root.reports) == 40 and len(site.reports) == 40
+    assert root.reports[-1]["samples"] == 3, "both clients' are in it"
+    assert models[0].w[0] == models[1].w[0] == pytest.approx(2.0, abs=0.02)
+
+    with pytest.raises(ValueError, match="cannot be a site"):
+        AggregationServer(type("Mine", (), {}), upstream=above)
+    with server(1, 1) as root:
+        monkeypatch.setenv("SEDNA_FL_STRICT", "true")
+        wrong = AggregationServer("FedAvg", http_port=0, upstream=f"http://127.0.0.1:{root.port}/FedAvg", site="edge0")
+        with pytest.raises(ValueError, match="strict"):
+            wrong.start()
+        root.stop()

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from programs import ROOT
 
-if str(ROOT / "python") not in sys.path:
+if not any((Path(folder) / "sedna").is_dir() for folder in sys.path):
     sys.path.insert(0, str(ROOT / "python"))
 
 
@@ -172,7 +172,8 @@ class Link:
         """Breaks what is connected now."""
         for end in self.sockets:
             with contextlib.suppress(OSError):
-                end.close()
+                end.shutdown(socket.SHUT_RDWR)  # wakes who reads from it
+            end.close()
         self.sockets.clear()
 
     def close(self) -> None:

@@ -79,6 +79,29 @@ bool noise_has_a_bound(const json::object& self) {
   return robust != nullptr && robust->is_object() && has(robust->get_object(), "clip");
 }
 
+/// The name of spec.<member>; empty without.
+std::string_view rule_name(const json::object& self, std::string_view member) {
+  const json::value* rule = self.if_contains(member);
+  if (rule == nullptr || !rule->is_object()) return {};
+  const json::value* name = rule->get_object().if_contains("name");
+  return name != nullptr && name->is_string() ? std::string_view(name->get_string()) : std::string_view();
+}
+
+bool late_is_known(const json::object& self) {
+  const auto name = rule_name(self, "late");
+  return !has(self, "late") || name == "discard" || name == "carry";
+}
+
+bool personal_is_known(const json::object& self) {
+  const auto name = rule_name(self, "personal");
+  return !has(self, "personal") || name == "FedBN" || name == "FedPer" || name == "Ditto";
+}
+
+bool strict_carries_nothing(const json::object& self) {
+  const json::value* strict = self.if_contains("strict");
+  return rule_name(self, "late") != "carry" || strict == nullptr || !strict->is_bool() || !strict->get_bool();
+}
+
 bool stop_names_a_metric(const json::object& self) {
   return (!has(self, "target") && !has(self, "patience")) || has(self, "metric");
 }
@@ -216,14 +239,31 @@ const StructInfo<FederatedLearningJobSpec>& struct_info() {
                  "aggregator's script says when nothing is said.",
                  kAdditive)
           .field("robust", &T::robust, "Against hostile and broken workers.", kAdditive)
+          .field("late", &T::late,
+                 "What becomes of an update that comes after its round has closed: discard, it counts for nothing; "
+                 "carry, it counts in the open round by its age (maxStaleness, staleness, a, b); discard when nothing "
+                 "is said. Not with strict.",
+                 kAdditive)
           .field("compression", &T::compression, "How updates are coded: bf16, fp16, int8, int4, topk, sign.",
+                 kAdditive)
+          .field("personal", &T::personal,
+                 "What of the model stays with each worker: FedBN (batch normalisation; or tensors: 2+3), FedPer "
+                 "(last: the last so many tensors, or tensors), Ditto (lambda: a second model near the shared one); "
+                 "nothing when nothing is said.",
                  kAdditive)
           .field("privacy", &T::privacy, "Differential privacy of the workers; needs robust.clip.", kAdditive)
           .field("durability", &T::durability, "What survives the end of the aggregator.", kAdditive)
           .field("strict", &T::strict, "The mean in integers: the same bits for any order of arrival.", kAdditive)
           .field("seed", &T::seed, "Of everything that is drawn.", additive_from(0))
           .rule({"!has(self.privacy) || (has(self.robust) && has(self.robust.clip))",
-                 "privacy needs robust.clip, the bound that its noise is a multiple of", noise_has_a_bound});
+                 "privacy needs robust.clip, the bound that its noise is a multiple of", noise_has_a_bound})
+          .rule({"!has(self.late) || self.late.name in ['discard', 'carry']", "late must be discard or carry",
+                 late_is_known})
+          .rule({"!has(self.personal) || self.personal.name in ['FedBN', 'FedPer', 'Ditto']",
+                 "personal must be FedBN, FedPer or Ditto", personal_is_known})
+          .rule({"!has(self.late) || self.late.name != 'carry' || !has(self.strict) || !self.strict",
+                 "strict is for rounds of their own updates: it does not go with late updates that are carried",
+                 strict_carries_nothing});
   return info;
 }
 
@@ -257,6 +297,8 @@ const StructInfo<FederatedProgress>& struct_info() {
           .field("metricsFrom", &T::metrics_from, "Who reported the metrics: aggregator or workers.")
           .field("epsilon", &T::epsilon, "Of differential privacy, spent so far.")
           .field("stopped", &T::stopped, "Why the job ended before its last round.")
+          .field("stalled", &T::stalled, "Why the aggregator cannot get on although it runs: its disk is full.",
+                 kAdditive)
           .field("updateTime", &T::update_time, "When this was reported.", time_field());
   return info;
 }

@@ -31,7 +31,7 @@ struct Transmitter {
   json::object extra{};
 };
 
-/// A rule by its name: spec.algorithm, spec.robust.rule, spec.compression.
+/// A rule by its name: spec.algorithm, spec.robust.rule, spec.compression, spec.late, spec.personal.
 struct FederatedRule {
   std::string name;
   std::vector<KeyValue> parameters{};
@@ -96,7 +96,9 @@ struct FederatedLearningJobSpec {
   std::optional<FederatedSelection> selection{};
   std::optional<FederatedRule> algorithm{};
   std::optional<FederatedRobust> robust{};
+  std::optional<FederatedRule> late{};
   std::optional<FederatedRule> compression{};
+  std::optional<FederatedRule> personal{};
   std::optional<FederatedPrivacy> privacy{};
   std::optional<FederatedDurability> durability{};
   bool strict = false;
@@ -117,6 +119,7 @@ struct FederatedProgress {
   std::string metrics_from{};
   std::optional<double> epsilon{};
   std::string stopped{};
+  std::string stalled{};
   std::optional<std::string> update_time{};
   json::object extra{};
 };

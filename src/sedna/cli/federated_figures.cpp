@@ -60,6 +60,9 @@ std::string render_federated_figures(const Console& console, const api::Object& 
     if (const auto* epsilon = progress->if_contains("epsilon"); epsilon != nullptr && epsilon->is_number()) {
       out += "  epsilon " + number(epsilon->to_number<double>()) + "\n";
     }
+    if (const auto why = api::string_at(*progress, {"stalled"}); !why.empty()) {
+      out += "  cannot get on: " + std::string(why) + "\n";
+    }
     if (const auto why = api::string_at(*progress, {"stopped"}); !why.empty()) {
       out += "  ended early: " + std::string(why) + "\n";
     }

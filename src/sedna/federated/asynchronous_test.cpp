@@ -82,6 +82,86 @@ TEST(FedAsync, IsAsWorkedOutByHand) {
   EXPECT_DOUBLE_EQ(finish(rules, model_of(10), {aged("a", 5, 6, 3, 1)}), 9);
 }
 
+RuleOptions carrying(const std::string& algorithm, const std::string& late) {
+  RuleOptions options = rule(algorithm);
+  options.late = late;
+  return options;
+}
+
+// FL-9.9
+TEST(LateUpdates, AreCarriedByTheirAge) {
+  Rules rules = Rules::make(carrying("FedAvg", "carry"));
+  // As FedBuff: +2 of a, and half of b's +4, by samples.
+  EXPECT_DOUBLE_EQ(finish(rules, model_of(10), {aged("a", 3, 12, 0, 10), aged("b", 1, 8, 3, 4)}), 12);
+  // Momentum sees the mean of both: d = 2, and x + rate · d with the first step's moment.
+  Rules momentum = Rules::make(carrying("FedAvgM,learningRate=0.5,momentum=0", "carry"));
+  EXPECT_DOUBLE_EQ(finish(momentum, model_of(10), {aged("a", 3, 12, 0, 10), aged("b", 1, 8, 3, 4)}), 11);
+  EXPECT_EQ(rules.algorithm->asynchrony()->max_staleness, 10);
+  EXPECT_EQ(rules.algorithm->name(), "FedAvg");
+  EXPECT_FALSE(rules.composes());
+}
+
+// FL-9.9
+TEST(LateUpdates, ThatAreNoneChangeNothing) {
+  const auto base = model_of(0.1);
+  const std::vector<Update> updates = {aged("a", 3, 0.7, 0, 0.1), aged("b", 7, -1.3, 0, 0.1)};
+  for (const char* algorithm : {"FedAvg", "FedAdam", "FedYogi", "FedAdagrad", "FedAvgM", "FedProx"}) {
+    Rules with = Rules::make(carrying(algorithm, "carry"));
+    Rules without = Rules::make(rule(algorithm));
+    EXPECT_EQ(finish(with, base, updates), finish(without, base, updates)) << algorithm;
+  }
+  EXPECT_FALSE(Rules::make(carrying("FedAvg", "discard")).algorithm->asynchrony());
+}
+
+// FL-9.9
+TEST(LateUpdates, AreRefusedWhereTheyMeanNothing) {
+  for (const auto& [algorithm, late] : {std::pair("SCAFFOLD", "carry"),
+                                        {"FedNova", "carry"},
+                                        {"FedDyn", "carry"},
+                                        {"FedBuff", "carry"},
+                                        {"FedAvg", "keep"},
+                                        {"FedAvg", "carry,maxStaleness=0"},
+                                        {"FedAvg", "carry,age=3"},
+                                        {"FedAvg", "discard,a=1"}}) {
+    EXPECT_THROW(Rules::make(carrying(algorithm, late)), Error) << algorithm << " " << late;
+  }
+  RuleOptions strict = carrying("FedAvg", "carry");
+  strict.strict = true;
+  EXPECT_THROW(Rules::make(strict), Error);
+}
+
+// FL-9.9
+TEST(LateUpdates, CountInTheNextRoundOfAJob) {
+  auto o = test::options_for(2, 4);
+  o.rules.late = "carry,maxStaleness=1";
+  test::Job job(o);
+  const auto put = [&](const std::string& client, std::int64_t round, float value) {
+    return job.put(client, round, test::update_file(round, 1, {test::fp32({1}, {value})}));
+  };
+  const auto published = [&](std::int64_t round) {
+    while (job.server->rounds() < round) std::this_thread::yield();
+  };
+  EXPECT_EQ(job.put("a", 0, test::update_file(0, 1, {test::fp32({1}, {8})})).status, 200);
+  EXPECT_EQ(put("a", 1, 9).status, 200);
+  EXPECT_EQ(put("b", 1, 11).status, 200);
+  published(1);  // 10
+  const auto late = put("c", 1, 12);
+  EXPECT_EQ(late.status, 200);
+  EXPECT_THAT(late.body.text(), testing::HasSubstr("\"round\":2"));
+  EXPECT_THAT(put("c", 2, 10).body.text(), testing::HasSubstr("conflict")) << "it has its part of round 2";
+  EXPECT_EQ(put("a", 2, 12).status, 200);
+  published(2);
+  const auto model = job.call("GET", "/models/latest");
+  const auto read = read_model_file(model.body);
+  // 10 + (2 + (12 − 8) / sqrt(2)) / 2
+  EXPECT_NEAR(read.weights.front().as<float>()[0], 10 + (2 + 4 / std::sqrt(2.0)) / 2, 1e-5);
+  EXPECT_EQ(put("a", 3, 12).status, 200);
+  EXPECT_EQ(put("b", 3, 12).status, 200);
+  published(3);
+  EXPECT_EQ(put("d", 3, 12).status, 200) << "one round late";
+  EXPECT_EQ(put("e", 2, 12).status, 409) << "older than what is carried";
+}
+
 // FL-9.2
 TEST(AsynchronousRules, RefuseWhatDoesNotGoTogether) {
   RuleOptions options = rule("FedBuff");

@@ -79,7 +79,13 @@ bool RoundClient::Impl::upload(Pending& job) {
     const std::lock_guard lock(mutex);
     ++resumed;
   }
-  const auto outcome = call("PUT", target, std::move(body), kTransfer, std::move(headers));
+  net::HttpRequest request;
+  request.method = "PUT";
+  request.target = target;
+  request.body = std::move(body);
+  request.headers = std::move(headers);
+  request.resumable = true;
+  const auto outcome = http.exchange(request, Deadline::after(kTransfer));
   if (!outcome.response) {
     log::debug("an upload has broken off", {{"error", outcome.failure->error.what()}});
     return false;

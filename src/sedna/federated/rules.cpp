@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sedna/federated/algorithms/late.hpp"
 #include "sedna/federated/elementwise.hpp"
 #include "sedna/federated/fixed_point_mean.hpp"
 #include "sedna/federated/mean.hpp"
@@ -90,6 +91,14 @@ Rules Rules::make(const RuleOptions& options) {
     algorithm = Settings("FedAvg");
   }
   rules.algorithm = make_algorithm(algorithm);
+  if (!options.late.empty()) {
+    rules.algorithm = with_late_policy(std::move(rules.algorithm), options.late);
+    rules.carries_late = rules.algorithm->asynchrony().has_value();
+    if (rules.carries_late && options.strict) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "carry does not go with strict: which round an update counts in depends on when it comes", "late");
+    }
+  }
   if (rules.algorithm->asynchrony() && options.strict) {
     throw Error(ErrorCode::kInvalidArgument,
                 "is for rules of which the order of arrival does not change the result; " +
@@ -182,6 +191,7 @@ Result<void> Rules::composes() const {
   if (user_rule) return no("is user code, which looks at each client's update", "aggregation");
   if (!robust.empty()) return no(robust + " compares each client's update with the others", "robust");
   if (clip && clip->adaptive()) return no("median needs the length of each client's update", "clip");
+  if (carries_late) return no("carry needs each client's update and the model that it began with", "late");
   if (algorithm->asynchrony()) return no(std::string(algorithm->name()) + " has no rounds to close", "algorithm");
   if (!algorithm->composes()) {
     return no(std::string(algorithm->name()) + " looks at more than the mean of the clients' updates", "algorithm");

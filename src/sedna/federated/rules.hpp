@@ -23,6 +23,7 @@ struct RuleOptions {
   std::size_t bucket = 1;            ///< updates that are averaged before the robust rule sees them
   bool strict = false;               ///< the mean in 64-bit integers
   std::uint64_t seed = 0;            ///< of the buckets
+  std::string late;                  ///< "carry,maxStaleness=3": what comes after its round; empty: counts for nothing
   std::string privacy;               ///< "1.1,delta=1e-6": noise for differential privacy; empty: none
 };
 
@@ -47,6 +48,7 @@ struct Rules {
   bool user_rule = false;       ///< `combination` is user code: what it reports stands
   bool alike = false;           ///< all updates weigh 1
   bool strict = false;
+  bool carries_late = false;  ///< an update may count in a later round than its own
   std::string clip_text;
 
   /// Throws Error(kInvalidArgument, kNotFound) naming the rule and the parameter.

@@ -70,6 +70,10 @@ const std::vector<Setting>& all() {
         "Instead of the mean, NAME[,key=value...]: Median, TrimmedMean, Krum, MultiKrum, Bulyan,"
         " GeometricMedian, FLTrust"},
        [](auto& o, const auto& v) { o.rules.robust = v; }},
+      {{"late",
+        "What becomes of an update that comes after its round: discard; carry[,maxStaleness=10,staleness=polynomial]:"
+        " it counts in the open one, by its age (discard)"},
+       [](auto& o, const auto& v) { o.rules.late = v; }},
       {{"clip", "Longest change of the model that one update may make: a number, or median (of past rounds)"},
        [](auto& o, const auto& v) { o.rules.clip = v; }},
       {{"bucket", "So many updates are averaged before the robust rule sees them (1)"},

@@ -297,6 +297,8 @@ std::optional<Response> AggregationServer::Impl::refuse_round_locked(const std::
                      std::to_string(machine.closed_rounds() + 1);
   }
   if (verdict.outcome == Outcome::kCommitted) return std::nullopt;
+  // Whether it is the same one that is in, or another, its bytes tell.
+  if (verdict.outcome == Outcome::kDuplicate && round == machine.closed_rounds() + 1) return std::nullopt;
   count_update(verdict, client);
   return verdict_answer(verdict, epoch);
 }

@@ -65,7 +65,13 @@ Worker make_worker(const api::Object& job, const FederatedWorker& which, const F
     worker.env.push_back(
         {"MODEL_NAME", std::string(api::string_at(job, {"spec", "aggregationWorker", "model", "name"}))});
     worker.env.push_back({"DATASET_NAME", which.dataset});
-    if (additions) add(client_settings(job));
+    if (additions) {
+      add(client_settings(job));
+      const FederatedState state = state_of(job, inputs.run);
+      if (state.with_workers) {
+        worker.env.push_back({"SEDNA_FL_CLIENT_STATE", std::string(kStateMount) + "/" + state.run_folder});
+      }
+    }
     worker.reports = true;
   }
   worker.mounts = {mount_of("MODEL_URL", inputs.model)};
@@ -82,13 +88,13 @@ Worker make_worker(const api::Object& job, const FederatedWorker& which, const F
   return worker;
 }
 
-/// The folder of the job's rounds, where the aggregator finds it in every container.
-void add_state(json::object& pod_template, const FederatedState& state) {
+/// A folder of the node's, where every container of a worker finds it.
+void add_state(json::object& pod_template, const std::string& host_folder) {
   auto& spec = pod_template["spec"].get_object();
   json::value& volumes = spec["volumes"];
   if (!volumes.is_array()) volumes = json::array();
   json::object volume{{"name", kStateVolume}};
-  volume["hostPath"] = json::object{{"path", state.host_folder}, {"type", "DirectoryOrCreate"}};
+  volume["hostPath"] = json::object{{"path", host_folder}, {"type", "DirectoryOrCreate"}};
   volumes.get_array().push_back(std::move(volume));
   for (auto& container : spec["containers"].get_array()) {
     if (!container.is_object()) continue;
@@ -166,6 +172,9 @@ std::string worker_hash(const api::Object& job, const FederatedWorker& worker, c
     input["state"] = state.kept ? state.host_folder + "/" + state.run_folder : std::string();
   } else {
     input["settings"] = env_input(client_settings(job));
+    if (const FederatedState state = state_of(job, inputs.run); state.with_workers) {
+      input["state"] = state.worker_folder + "/" + state.run_folder;
+    }
     input["dataset"] = access_input(inputs.datasets.at(worker.index));
   }
   input["run"] = inputs.run;
@@ -212,7 +221,9 @@ api::Object plan_pod(const api::Object& job, const FederatedWorker& which, const
   }
   const std::string hash = worker_hash(job, which, inputs, options);
   const FederatedState state = state_of(job, inputs.run);
-  if (additions && which.role == FederatedRole::kAggregation && state.kept) add_state(pod_template, state);
+  const bool aggregates = which.role == FederatedRole::kAggregation;
+  if (additions && aggregates && state.kept) add_state(pod_template, state.host_folder);
+  if (additions && !aggregates && state.with_workers) add_state(pod_template, state.worker_folder);
   api::Object pod = api::new_object(api::kinds::kPod, api::namespace_of(job), pod_name(job, which, hash, attempt));
   auto& metadata = pod["metadata"].get_object();
   if (const auto* theirs = api::object_at(pod_template, {"metadata"})) {

@@ -70,7 +70,7 @@ json::object* worker_entry(json::object& status, std::string_view worker) {
 }
 
 /// The aggregator's own words: {round, rounds, arrived, selected, stragglers, bytesReceived, bytesSent, metrics,
-/// epsilon, stopped}.
+/// epsilon, stopped, stalled}.
 void take_progress(json::object& status, const json::object& told, std::string_view time) {
   auto& progress = api::make_object(status, {"progress"});
   for (const std::string_view name : {"round", "rounds", "arrived", "selected", "bytesReceived", "bytesSent"}) {
@@ -92,6 +92,8 @@ void take_progress(json::object& status, const json::object& told, std::string_v
   if (const json::value* epsilon = told.if_contains("epsilon"); epsilon != nullptr && epsilon->is_number()) {
     progress["epsilon"] = epsilon->to_number<double>();
   }
+  progress.erase("stalled");
+  if (const auto why = api::string_at(told, {"stalled"}); !why.empty()) progress["stalled"] = why;
   progress.erase("stopped");
   if (const auto why = api::string_at(told, {"stopped"}); !why.empty()) progress["stopped"] = why;
   if (!time.empty()) progress["updateTime"] = time;

@@ -89,6 +89,7 @@ std::vector<EnvVar> aggregator_settings(const api::Object& job) {
   put_rule("SEDNA_FL_ROBUST", {"spec", "robust", "rule"}, "spec.robust.rule");
   put("SEDNA_FL_CLIP", {"spec", "robust", "clip"});
   put("SEDNA_FL_BUCKET", {"spec", "robust", "bucket"});
+  put_rule("SEDNA_FL_LATE", {"spec", "late"}, "spec.late");
   put_rule("SEDNA_FL_CODEC", {"spec", "compression"}, "spec.compression");
   if (const json::value* noise = api::find(job, {"spec", "privacy", "noiseMultiplier"})) {
     if (api::string_at(job, {"spec", "robust", "clip"}).empty()) {
@@ -117,8 +118,12 @@ std::vector<EnvVar> client_settings(const api::Object& job) {
                     ": leave it out, or say http: {}",
                 "spec.transmitter.ws");
   }
-  if (!asked && !needed) return {};
-  return {{"AGG_PROTOCOL", "http"}};
+  std::vector<EnvVar> out;
+  if (asked || needed) out.push_back({"AGG_PROTOCOL", "http"});
+  if (const auto* personal = api::object_at(job, {"spec", "personal"})) {
+    out.push_back({"SEDNA_FL_PERSONAL", rule_text(*personal, "spec.personal")});
+  }
+  return out;
 }
 
 FederatedState state_of(const api::Object& job, std::int64_t run) {
@@ -134,10 +139,12 @@ FederatedState state_of(const api::Object& job, std::int64_t run) {
   out.host_folder = root + "/" + std::string(api::namespace_of(job)) + "/" + std::string(api::name_of(job)) + "-" +
                     std::string(api::uid_of(job).substr(0, kUid));
   json::object rules;
-  for (const std::string_view member : {"algorithm", "compression", "privacy", "robust", "strict"}) {
+  for (const std::string_view member : {"algorithm", "compression", "personal", "privacy", "robust", "strict"}) {
     if (const json::value* v = api::find(job, {"spec", member})) rules[member] = *v;
   }
   rules["model"] = api::string_at(job, {"spec", "aggregationWorker", "model", "name"});
+  out.worker_folder = std::string(kStateRoot) + out.host_folder.substr(root.size()) + "/workers";
+  out.with_workers = out.kept && api::object_at(job, {"spec", "personal"}) != nullptr;
   out.run_folder = "run-" + std::to_string(run) + "-" + canonical_hash(rules).substr(0, kUid);
   return out;
 }

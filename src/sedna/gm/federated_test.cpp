@@ -272,7 +272,7 @@ TEST_F(Federated, ProgressOfTheAggregatorBecomesStatus) {
   report(uid, R"({"worker":"aggworker-x","podUid":")" + uid +
                   R"(","time":"2026-01-31T13:05:59Z","statistics":{"federated":{"round":3,"rounds":10,"arrived":1,
                   "selected":2,"stragglers":["trainworker-b"],"bytesReceived":1000,"bytesSent":2000,
-                  "metrics":{"accuracy":0.9,"loss":0.25},"epsilon":1.5}}})");
+                  "metrics":{"accuracy":0.9,"loss":0.25},"epsilon":1.5,"stalled":"disk full"}}})");
   const auto status = job().at("status").get_object();
   const auto& progress = status.at("progress");
   EXPECT_EQ(progress.at("round"), 3);
@@ -280,12 +280,14 @@ TEST_F(Federated, ProgressOfTheAggregatorBecomesStatus) {
   EXPECT_EQ(progress.at("selected"), 2);
   EXPECT_EQ(progress.at("stragglers").at(0), "trainworker-b");
   EXPECT_EQ(progress.at("metrics").at("accuracy"), 0.9);
+  EXPECT_EQ(progress.at("stalled"), "disk full");
   EXPECT_EQ(acknowledged_, 1);
   // The next round: what was said before and no more is gone.
   gm_.clock.advance(std::chrono::seconds(5));
   report(uid, R"({"podUid":")" + uid + R"(","statistics":{"federated":{"round":4,"arrived":0,"selected":2}}})");
   EXPECT_EQ(job().at("status").at("progress").at("round"), 4);
   EXPECT_FALSE(job().at("status").at("progress").get_object().contains("stragglers"));
+  EXPECT_FALSE(job().at("status").at("progress").get_object().contains("stalled"));
 }
 
 // FJ-1.3
@@ -440,6 +442,34 @@ TEST_F(Federated, TheFieldsOfTheJobBecomeSettings) {
   EXPECT_THAT(json::write(volumes->back().at("hostPath").at("path")), HasSubstr("/mnt/shared/default/digits-"));
 }
 
+TEST_F(Federated, LateUpdatesAndPersonalTensorsAreTheFieldsOfTheJob) {
+  begin(R"(
+  late: {name: carry, parameters: [{key: maxStaleness, value: "3"}, {key: staleness, value: hinge}]}
+  personal: {name: FedPer, parameters: [{key: last, value: "2"}]}
+)");
+  const auto aggregation = pod_of("aggregation"), one = pod_of("one");
+  EXPECT_EQ(env(aggregation, "SEDNA_FL_LATE"), "carry,maxStaleness=3,staleness=hinge");
+  EXPECT_EQ(env(aggregation, "SEDNA_FL_PERSONAL"), std::nullopt);
+  EXPECT_EQ(env(one, "SEDNA_FL_PERSONAL"), "FedPer,last=2");
+  EXPECT_EQ(env(one, "AGG_PROTOCOL"), std::nullopt) << "upstream's messages carry it, too";
+  // What stays with a worker outlives its Pod, on its node, and does not lie beside the aggregator's rounds.
+  const auto state = env(one, "SEDNA_FL_CLIENT_STATE").value_or("");
+  EXPECT_THAT(state, StartsWith("/var/lib/sedna/federated/run-1-"));
+  EXPECT_EQ(state, env(aggregation, "SEDNA_FL_STATE"));
+  const std::string folder = json::write(api::array_at(one, {"spec", "volumes"})->back().at("hostPath").at("path"));
+  EXPECT_THAT(folder, HasSubstr("/var/lib/sedna/federated/default/digits-"));
+  EXPECT_THAT(folder, HasSubstr("/workers"));
+  // Another part that stays makes another model of the shared one: the rounds begin again.
+  edit([](json::object& spec) { spec["personal"] = json::object{{"name", "FedBN"}}; });
+  EXPECT_EQ(env(pod_of("one"), "SEDNA_FL_PERSONAL"), "FedBN");
+  EXPECT_NE(env(pod_of("aggregation"), "SEDNA_FL_STATE"), state);
+  // What becomes of late updates does not.
+  const auto rounds = env(pod_of("aggregation"), "SEDNA_FL_STATE");
+  edit([](json::object& spec) { spec.erase("late"); });
+  EXPECT_EQ(env(pod_of("aggregation"), "SEDNA_FL_LATE"), std::nullopt);
+  EXPECT_EQ(env(pod_of("aggregation"), "SEDNA_FL_STATE"), rounds);
+}
+
 // FJ-1.7
 TEST_F(Federated, WhatCannotGoTogetherIsSaid) {
   begin(R"(
@@ -461,8 +491,9 @@ TEST_F(Federated, WhatCannotGoTogetherIsSaid) {
 
 // FJ-1.8
 TEST_F(Federated, WithoutDurabilityNothingIsMounted) {
-  begin("  durability: {mode: none}\n");
+  begin("  durability: {mode: none}\n  personal: {name: FedBN}\n");
   EXPECT_EQ(env(pod_of("aggregation"), "SEDNA_FL_STATE"), std::nullopt);
+  EXPECT_EQ(env(pod_of("one"), "SEDNA_FL_CLIENT_STATE"), std::nullopt);
 }
 
 // FJ-1.9

@@ -49,6 +49,8 @@ struct HttpRequest {
   Headers headers;
   std::vector<Bytes> body;
   bool idempotent = false;  ///< safe to repeat although its method is not (a POST that computes something)
+  /// The caller resumes it where it broke: it is not sent again from the start once some of it was accepted.
+  bool resumable = false;
   std::size_t body_size() const;
 };
 

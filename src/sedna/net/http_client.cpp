@@ -151,7 +151,8 @@ struct HttpClient::Impl {
     if (auto kept = take_kept()) {
       ExchangeResult result = kept->connection.exchange(request, *head, limits, deadline, sinks, subject);
       const bool stale = result.closed_by_peer && !result.answered_any;
-      if (!stale || (result.accepted_any && !is_idempotent(request))) return finish(std::move(kept), std::move(result));
+      if (!stale || (result.accepted_any && (request.resumable || !is_idempotent(request))))
+        return finish(std::move(kept), std::move(result));
     }
     auto fresh = connect(deadline);
     if (!fresh) return not_sent(fresh.error());

@@ -197,21 +197,23 @@ TEST(HttpClient, RepeatsOnAFreshConnectionOnlyWhatIsIdempotent) {
     return Script::serve(
         [count](const ImposterRequest&) { return ++*count == 1 ? http_answer(200, "ok") : std::string(); });
   };
-  for (const bool idempotent : {false, true}) {
+  for (const auto& [idempotent, resumable] : {std::pair(false, false), {true, false}, {true, true}}) {
     ImposterServer server;
     server.next(closes_after_one());
     HttpClient client(server.origin());
     ASSERT_TRUE(client.exchange(post("1"), soon()).response);
     HttpRequest second = post("2");
     second.idempotent = idempotent;
+    second.resumable = resumable;
+    const bool again = idempotent && !resumable;
     HttpOutcome outcome;
     std::thread caller([&] { outcome = client.exchange(second, soon()); });
     EXPECT_TRUE(server.wait_for_requests(2));
     server.drop_connections();
     caller.join();
-    EXPECT_EQ(outcome.response.has_value(), idempotent);
-    EXPECT_EQ(server.requests().size(), idempotent ? 3u : 2u);
-    if (!idempotent) {
+    EXPECT_EQ(outcome.response.has_value(), again);
+    EXPECT_EQ(server.requests().size(), again ? 3u : 2u);
+    if (!again) {
       EXPECT_EQ(outcome.failure->error.code(), ErrorCode::kUnavailable);
       EXPECT_TRUE(outcome.failure->may_have_executed);
     }

@@ -32,6 +32,10 @@ class AggregationServer:
         ws_size: the largest message in bytes; SEDNA_FL_MAX_MESSAGE (1 GiB) when not given.
         round_deadline: seconds from a round's first update until it closes with what there is;
             SEDNA_FL_ROUND_DEADLINE (3600) when not given.
+        upstream: the aggregator above, ``http(s)://HOST:PORT/<aggregation>``: this one is a site of its job, and brings it
+            the sum of its clients' updates; AGG_UPSTREAM when not given. Rules and rounds are said there.
+        site: what this aggregator is called there; WORKER_NAME when not given. AGG_UPSTREAM_TOKEN_FILE,
+            SEDNA_AGG_TLS_CA, …_CERT, …_KEY and CONNECT_TIMEOUT as for ``sedna-worker aggregate``.
         settings: what ``sedna-worker aggregate`` has as flags, by name: ``algorithm="FedAdam,learningRate=0.03"``,
             ``robust="MultiKrum,f=2"``, ``clip="median"``, ``state="folder"``, …; SEDNA_FL_<NAME> when not given.
 
@@ -50,6 +54,8 @@ class AggregationServer:
         participants_count: int = 1,
         ws_size: Optional[int] = None,
         round_deadline: Optional[float] = None,
+        upstream: Optional[str] = None,
+        site: Optional[str] = None,
         **settings: Any,
     ) -> None:
         get = Context.get_parameters
@@ -64,6 +70,11 @@ class AggregationServer:
         self.participants_count = int(participants_count)
         self.ws_size = int(ws_size if ws_size is not None else get("SEDNA_FL_MAX_MESSAGE", _DEFAULT_MAX_MESSAGE))
         self.round_deadline = float(self.settings.get("round-deadline", 3600))
+        self.upstream = str(upstream or get("AGG_UPSTREAM", "") or "")
+        self.site = str(site or get("WORKER_NAME", "") or "")
+        if self.upstream and self._rule_class is not None:
+            raise ValueError(f"{name} is a rule of your own and looks at each client's update: it cannot be a site of "
+                             f"{self.upstream}")
         self.features = False  # updates are MistNet's, for the rule to train on
         self.store: Dict[str, str] = {}  # an object store that bulk may travel through
         self.port = 0
@@ -82,6 +93,9 @@ class AggregationServer:
         host = self._host = self._make_host(python_rule=not native_rule)
         restore = stop_on_sigterm(self._stopping)
         try:
+            while self.upstream and not host.prepare(_SIGNAL_TURN_SECONDS):
+                if self._stopping.is_set():
+                    return
             host.start()
             self.port = host.port
             self.ready.set()
@@ -123,7 +137,14 @@ class AggregationServer:
             python_rule=python_rule, plaintext=self._plaintext, cert_file=get("SEDNA_TLS_CERT", ""),
             key_file=get("SEDNA_TLS_KEY", ""), client_ca_file=get("SEDNA_TLS_CLIENT_CA", ""),
             token_file=get("SEDNA_TOKEN_FILE", ""), features=self.features, store=self.store,
+            **({"upstream": self._above()} if self.upstream else {}),
         )
+
+    def _above(self) -> Dict[str, str]:
+        """The aggregator above, as the core reads it."""
+        names = ("AGG_UPSTREAM_TOKEN_FILE", "SEDNA_AGG_TLS_CA", "SEDNA_AGG_TLS_CERT", "SEDNA_AGG_TLS_KEY", "CONNECT_TIMEOUT")
+        said = {name: str(Context.get_parameters(name)) for name in names if Context.get_parameters(name)}
+        return {**said, "AGG_UPSTREAM": self.upstream, "WORKER_NAME": self.site}
 
     def _answer(self, call: Any, rule: Any) -> None:
         if call is None:

@@ -5,6 +5,7 @@
 // bit. The paper counts each client alike; here samples count, as in FedAvg.
 // Nguyen et al., "Federated Learning with Buffered Asynchronous Aggregation", AISTATS 2022, algorithm 1.
 #include "sedna/federated/algorithm.hpp"
+#include "sedna/federated/algorithms/late.hpp"
 #include "sedna/federated/algorithms/staleness.hpp"
 #include "sedna/federated/elementwise.hpp"
 
@@ -26,12 +27,7 @@ class FedBuff final : public Algorithm {
   Weights placed(const Update& update, const Weights& now) const override {
     const double s = scale_(update.staleness);
     if (update.staleness == 0 || !update.began_with) return update.weights;
-    Weights out;
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      out.push_back(map_tensors(update.weights[i], (*update.began_with)[i], now[i],
-                                [s](double w, double then, double x) { return x + s * (w - then); }));
-    }
-    return out;
+    return moved_to(update, now, s);
   }
 
   Model next(RoundEnd end) override {
