@@ -177,14 +177,14 @@ def test_upstreams_scripts_run_to_the_end(running: Home) -> None:
 # FJ-2.2
 def test_killed_workers_rejoin_and_the_aggregator_goes_on_where_it_was(running: Home) -> None:
     test = digits(running)
-    running.sedna("apply", "-f", "-", text=job("killed", 8, PROGRAM, epoch_seconds=0.5))
+    running.sedna("apply", "-f", "-", text=job("killed", 16, PROGRAM, epoch_seconds=0.5))
 
     def reached(number: int) -> dict | None:
         status = status_of(running, "killed")
         return status if status.get("progress", {}).get("round", 0) >= number else None
 
     status = eventually("round 2", lambda: reached(2), 60)
-    assert status["progress"]["rounds"] == 8
+    assert status["progress"]["rounds"] == 16
     assert status["progress"]["selected"] == 2
     kill(pods(running, "killed", "train")[0])
     eventually("round 4 with the worker that was killed", lambda: reached(4), 60)
@@ -198,9 +198,55 @@ def test_killed_workers_rejoin_and_the_aggregator_goes_on_where_it_was(running: 
     lines = running.sedna("logs", aggregator, "--previous") + running.sedna("logs", aggregator)
     rounds = [int(line.split()[1]) for line in lines.splitlines() if line.startswith("ROUND ")]
     assert rounds == sorted(set(rounds))
-    assert rounds[-1] == 8
+    assert rounds[-1] == 16
     assert status["progress"]["bytesReceived"] > 0
     assert accuracy(next(iter(sorted(folder(running, "edge0").glob("killed/*")))), test) > 0.85
+
+
+# FJ-2.6
+def test_the_aggregator_moves_to_another_node(running: Home, tmp_path: Path) -> None:
+    """Its rounds lie on storage that both nodes see: it goes on in the round where it was."""
+    digits(running)
+    shared = {"mode": "update", "path": str(tmp_path / "rounds")}
+
+    def described(node: str) -> str:
+        return job("moves", 16, PROGRAM, epoch_seconds=0.6, strict=True, durability=shared).replace(
+            '"nodeName": "cloud0"', f'"nodeName": "{node}"')
+
+    running.sedna("apply", "-f", "-", text=described("cloud0"))
+    eventually("round 2", lambda: status_of(running, "moves").get("progress", {}).get("round", 0) >= 2, 60)
+    running.sedna("apply", "-f", "-", text=described("edge1"))
+    status = completed(running, "moves")
+    (aggregator,) = pods(running, "moves", "aggregation")
+    assert aggregator["spec"]["nodeName"] == "edge1"
+    assert status["run"] == 1, "it is the same job"
+    said = running.sedna("logs", aggregator["metadata"]["name"])
+    rounds = [int(line.split()[1]) for line in said.splitlines() if line.startswith("ROUND ")]
+    assert rounds and rounds[0] > 1 and rounds == list(range(rounds[0], 17)), said
+    assert "the job goes on" in said
+    assert status["failed"] == 0
+    models = [np.load(next(iter(sorted(folder(running, node).glob("moves/*"))))) for node in EDGES]
+    assert models[0]["w"].tobytes() == models[1]["w"].tobytes()
+
+
+# FJ-2.7
+def test_what_is_personal_stays_on_its_node(running: Home) -> None:
+    digits(running)
+    running.sedna("apply", "-f", "-", text=job(
+        "personal", 6, PROGRAM, epoch_seconds=0.2, late={"name": "carry"},
+        personal={"name": "FedPer", "parameters": [{"key": "tensors", "value": "1"}]}))
+    eventually("round 2", lambda: status_of(running, "personal").get("progress", {}).get("round", 0) >= 2, 60)
+    running.sedna("delete", "pod", pods(running, "personal", "train")[0]["metadata"]["name"])
+    completed(running, "personal")
+    models = [np.load(next(iter(sorted(folder(running, node).glob("personal/*"))))) for node in EDGES]
+    assert models[0]["w"].tobytes() == models[1]["w"].tobytes(), "the shared tensor"
+    assert not np.allclose(models[0]["b"], models[1]["b"]), "each its own"
+    for node in EDGES:
+        kept = running.state / "nodes" / node / "var-lib-sedna" / "federated" / "default"
+        assert list(kept.glob("personal-*/workers/run-1-*/*")), "it outlives the worker's Pod"
+    (cloud,) = (running.state / "nodes" / "cloud0" / "var-lib-sedna" / "federated" / "default").glob("personal-*/run-1-*/models")
+    assert b"weights[1]" not in sorted(cloud.glob("round-*"))[-1].read_bytes()[:4096]
+    assert (sorted(cloud.glob("round-*"))[-1].stat().st_size) < models[0]["w"].nbytes + 2048, "the aggregator has the other one only"
 
 
 # FJ-2.3
