@@ -67,13 +67,33 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
                 process.wait()
 
 
+# Networks for other frameworks: the module, upstream's word for the backend, how a model's file ends.
+FRAMEWORKS = {"numpy": ("model", "SKLEARN", ".npz"), "sklearn": ("sklearn_model", "SKLEARN", ".npz"),
+              "keras": ("keras_model", "KERAS", ".keras"), "pytorch": ("pytorch_model", "TORCH", ".pt"),
+              "paddle": ("paddle_model", "PADDLE", ".pdparams"), "mindspore": ("mindspore_model", "MINDSPORE", ".ckpt")}
+
+
+def interpreter_for(framework: str) -> str:
+    """The Python that trains with it: this one, or that of the environment which `script/test frameworks` makes."""
+    package = {"pytorch": "torch", "numpy": "numpy"}.get(framework, framework)
+    for python in (sys.executable, str(ROOT / "build" / "venv-frameworks" / "bin" / "python")):
+        # Looked for, not imported: some take seconds.
+        find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+        if Path(python).exists() and subprocess.run([python, "-c", find], check=False).returncode == 0:
+            return python
+    raise SystemExit(f"{package} is not installed, neither here nor in build/venv-frameworks: `script/test frameworks` installs it")
+
+
 def federate(out: Path, algorithm: str, clients: int, rounds: int, epochs: int, seed: int, aggregator: str,
-             protocol: str) -> Run:
+             protocol: str, framework: str = "numpy") -> Run:
     """Starts the aggregator and the clients, shows the rounds as they end, and waits for all to finish by themselves."""
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "LOG_LEVEL": "WARNING", "LC_SERVER": "",
                    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JOB_NAME": "digits",
                    "BACKEND_TYPE": "SKLEARN", "AGG_PROTOCOL": protocol}
+    python = interpreter_for(framework)
+    network, environment["BACKEND_TYPE"], extension = FRAMEWORKS[framework]
+    environment.update(NETWORK=network, TF_CPP_MIN_LOG_LEVEL="2", GLOG_v="3")
     out = out / algorithm.split(",")[0]
     out.mkdir(exist_ok=True)
     if aggregator == "native":
@@ -96,9 +116,9 @@ def federate(out: Path, algorithm: str, clients: int, rounds: int, epochs: int, 
             extra = {"TEST_SET": str(out.parent / "test.npz")} if i == 0 else {}
             folder = out / f"model-{i}"
             folder.mkdir(exist_ok=True)
-            start(f"client-{i}", [sys.executable, str(HERE / "train.py")], AGG_PORT=str(port), WORKER_NAME=f"client-{i}",
+            start(f"client-{i}", [python, str(HERE / "train.py")], AGG_PORT=str(port), WORKER_NAME=f"client-{i}",
                   TRAIN_SET=str(out.parent / f"client-{i}.npz"), EPOCHS=str(epochs), SEED=str(seed), MODEL_URL=str(folder),
-                  MODEL_NAME="model.npz", **extra)
+                  MODEL_NAME=f"model{extension}", **extra)
         begin = time.monotonic()
         progress = Progress(rounds)
         ends: dict[str, int] = {}
@@ -162,15 +182,20 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=5, help="of local training in a round")
     parser.add_argument("--alpha", type=float, default=0.1, help="of the Dirichlet split; small is uneven")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--algorithms", nargs="+", default=["FedAvg", "SCAFFOLD", "FedAdam"], metavar="NAME[,key=value]",
+    parser.add_argument("--algorithms", nargs="+", metavar="NAME[,key=value]",
                         help="the jobs to run, one after another; also FedProx, FedAvgM, FedYogi, FedAdagrad, FedNova, FedDyn")
     parser.add_argument("--protocol", choices=["http", "ws"], default="http",
                         help="safetensors over HTTP, or upstream's WebSocket messages (FedAvg and server optimisers only)")
     parser.add_argument("--aggregator", choices=["native", "python"], default="native",
                         help="sedna-worker aggregate, or a script with AggregationServer")
     parser.add_argument("--plain-workers", action="store_true", help="bare processes instead of jobs of a home")
+    parser.add_argument("--framework", choices=FRAMEWORKS, default="numpy",
+                        help="what the clients train with; others than numpy as bare processes")
     parser.add_argument("--keep", action="store_true", help="leave the home and its jobs running")
     args = parser.parse_args()
+    # SCAFFOLD corrects each gradient: the networks of numpy and PyTorch show how.
+    corrected = ["SCAFFOLD"] if args.framework in ("numpy", "pytorch") else []
+    args.algorithms = args.algorithms or ["FedAvg", *corrected, "FedAdam"]
 
     say(f"Splitting scikit-learn's digits among {args.clients} clients by Dirichlet({args.alpha:g}) (seed {args.seed})")
     labels = data.write(args.out, args.clients, args.alpha, args.seed)
@@ -180,6 +205,9 @@ def main() -> int:
     if not args.plain_workers and (missing := Home.missing()):
         say(f"\nThis machine cannot run a home as it is ({missing}): the workers run as bare processes.")
         args.plain_workers = True
+    if args.framework != "numpy":
+        args.plain_workers = True
+        say(f"The clients train with {args.framework}, as bare processes")
     runs = []
     nodes = {"cloud0": "cloud", **dict.fromkeys(NODES, "edge")}
     running = Home.of(args.out / "home", HERE / "images.yaml", nodes, args.keep)
@@ -189,7 +217,7 @@ def main() -> int:
                 f"{args.epochs} epochs")
             if home is None:
                 runs.append(federate(args.out, algorithm, args.clients, args.rounds, args.epochs, args.seed,
-                                     args.aggregator, args.protocol))
+                                     args.aggregator, args.protocol, args.framework))
             else:
                 runs.append(federate_by_apply(home, args.out, algorithm, args.clients, args.rounds, args.epochs, args.seed,
                                               args.aggregator, args.protocol, args.keep))

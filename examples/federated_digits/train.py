@@ -1,16 +1,23 @@
-"""One client: trains on its own digits. What is Sedna here is what any script for upstream's library would have."""
+"""One client: trains on its own digits. What is Sedna here is what any script for upstream's library would have.
+
+``NETWORK`` says in which framework: ``model`` (numpy, the default), ``pytorch_model``, ``keras_model``, ``paddle_model``,
+``mindspore_model`` or ``sklearn_model``.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from types import SimpleNamespace
 
 import numpy as np
-from model import Network
 
 from sedna.core.federated_learning import FederatedLearning
+
+
+Network = importlib.import_module(os.environ.get("NETWORK", "model")).Network
 
 
 class Data(SimpleNamespace):

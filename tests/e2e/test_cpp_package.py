@@ -45,18 +45,53 @@ def digit_model(path: Path) -> None:
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
-# JI-6.1
-def test_installed_package_builds_and_runs_the_example(tmp_path):
-    prefix, build = tmp_path / "prefix", tmp_path / "build"
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> Path:
+    """The folder of examples/cpp's programs, built against an installed package."""
+    prefix, build = tmp_path_factory.mktemp("prefix"), tmp_path_factory.mktemp("build")
     run("cmake", "--install", str(ROOT / "build" / "release"), "--prefix", str(prefix))
     run("cmake", "-S", str(ROOT / "examples" / "cpp"), "-B", str(build), "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
         "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_BUILD_TYPE=Debug")
     run("cmake", "--build", str(build))
+    return build
+
+
+# JI-6.1
+def test_installed_package_builds_and_runs_the_example(examples, tmp_path):
     digit_model(tmp_path / "digits.onnx")
     with sedna_worker("infer", "--model", f"digits={tmp_path / 'digits.onnx'}", "--port", "0") as worker:
-        out = run(str(build / "joint_inference"), str(tmp_path / "digits.onnx"), "127.0.0.1", str(worker.port),
+        out = run(str(examples / "joint_inference"), str(tmp_path / "digits.onnx"), "127.0.0.1", str(worker.port),
                   env={**os.environ, "LC_SERVER": "", "SEDNA_ONNXRUNTIME": onnxruntime()})
     assert out.strip() == "digit 4, answered by the edge (easy)"
+
+
+def test_two_programs_without_python_learn_digits_together(examples, tmp_path):
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x, test_x, test_y = x / 16, x[1400:] / 16, y[1400:]
+    # One knows the digits below five, the other the rest: alone neither can be right more often than half.
+    for name, own in (("a", y[:1400] < 5), ("b", y[:1400] >= 5)):
+        np.savez(tmp_path / f"{name}.npz", x=x[:1400][own], y=y[:1400][own])
+    np.savez(tmp_path / "test.npz", x=test_x, y=test_y)
+    with sedna_worker("aggregate", "--port", "0", "--aggregation", "digits", "--participants", "2", "--rounds", "12") as server:
+        env = {**os.environ, "LC_SERVER": "", "AGG_PROTOCOL": "http", "AGG_IP": "127.0.0.1", "AGG_PORT": str(server.port),
+               "LOG_LEVEL": "WARNING"}
+        program = str(examples / "federated_digits")
+        with subprocess.Popen([program, str(tmp_path / "b.npz")], env={**env, "WORKER_NAME": "b"}) as other:
+            out = run(program, str(tmp_path / "a.npz"), str(tmp_path / "test.npz"), env={**env, "WORKER_NAME": "a"})
+            assert other.wait(timeout=60) == 0
+    lines = out.splitlines()
+    assert lines[-1].startswith("round 12 of 12: accuracy ")
+    assert float(lines[-1].split()[-1]) > 0.75
+
+
+def test_a_file_that_holds_no_digits_is_named(examples, tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros((3, 5)))
+    done = subprocess.run([str(examples / "federated_digits"), str(tmp_path / "other.npz")], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 1
+    assert "other.npz" in done.stderr and "float64 [n, 64]" in done.stderr
 
 
 # JI-6.1
