@@ -65,6 +65,7 @@ def test_installed_package_builds_and_runs_the_example(examples, tmp_path):
     assert out.strip() == "digit 4, answered by the edge (easy)"
 
 
+# FL-17.2
 def test_two_programs_without_python_learn_digits_together(examples, tmp_path):
     from sklearn.datasets import load_digits
 
@@ -86,6 +87,7 @@ def test_two_programs_without_python_learn_digits_together(examples, tmp_path):
     assert float(lines[-1].split()[-1]) > 0.75
 
 
+# FL-17.2
 def test_a_file_that_holds_no_digits_is_named(examples, tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros((3, 5)))
     done = subprocess.run([str(examples / "federated_digits"), str(tmp_path / "other.npz")], capture_output=True, text=True,

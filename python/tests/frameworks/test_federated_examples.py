@@ -18,11 +18,13 @@ PACKAGES = {"sklearn": "sklearn", "keras": "keras", "pytorch": "torch", "paddle"
 CLIENTS, ROUNDS, EPOCHS = 3, 4, 5
 
 
+# FL-17.1
 def test_each_framework_has_a_case():
     assert set(demo.FRAMEWORKS) == {"numpy", *PACKAGES}
 
 
 @pytest.mark.parametrize("framework", PACKAGES)
+# FL-17.1
 def test_the_clients_learn_together(framework, tmp_path):
     if importlib.util.find_spec(PACKAGES[framework]) is None:
         pytest.skip(f"{framework} is not installed")
