@@ -245,8 +245,8 @@ def test_what_is_personal_stays_on_its_node(running: Home) -> None:
         kept = running.state / "nodes" / node / "var-lib-sedna" / "federated" / "default"
         assert list(kept.glob("personal-*/workers/run-1-*/*")), "it outlives the worker's Pod"
     (cloud,) = (running.state / "nodes" / "cloud0" / "var-lib-sedna" / "federated" / "default").glob("personal-*/run-1-*/models")
-    assert b"weights[1]" not in sorted(cloud.glob("round-*"))[-1].read_bytes()[:4096]
-    assert (sorted(cloud.glob("round-*"))[-1].stat().st_size) < models[0]["w"].nbytes + 2048, "the aggregator has the other one only"
+    newest = sorted(cloud.glob("round-*"))[-1].read_bytes()
+    assert b"weights.0" in newest and b"weights.1" not in newest, "the aggregator has the other one only"
 
 
 # FJ-2.3

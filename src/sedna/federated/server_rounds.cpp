@@ -74,7 +74,7 @@ Result<void> AggregationServer::Impl::check_form_locked(const Update& update) co
     if (!form) return form.error();
     return feature_form.set ? form->same_as(feature_form) : Result<void>();
   }
-  const auto fits = update.partial ? check_partial_sum_form(update, manifest) : check_form(update, manifest);
+  auto fits = update.partial ? check_partial_sum_form(update, manifest) : check_form(update, manifest);
   if (!fits || !rules.strict || rules.privacy || rules.alike || !open->sum) return fits;
   // Several may have passed their checks side by side; together they must fit, too.
   double together = update.weight;
