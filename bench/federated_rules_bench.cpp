@@ -1,4 +1,4 @@
-// What combining a round costs by rule: N updates of M float32 in memory. bench/run.py drives it.
+// What combining a round costs by rule: N updates of M float32 in memory. bench/federated.py drives it.
 //   federated_rules_bench M N      prints {"copy": s, "mean": s, "strict": s, "Median": s, …}: copy is reading them all
 //   once
 #include <chrono>
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   options.strict = true;
   run("strict", options);
   options.strict = false;
-  for (const char* rule : {"Median", "TrimmedMean,b=1", "MultiKrum,f=2", "GeometricMedian"}) {
+  for (const char* rule : {"Median", "TrimmedMean,b=1", "Krum,f=2", "MultiKrum,f=2", "GeometricMedian"}) {
     options.robust = rule;
     run(std::string(rule).substr(0, std::string(rule).find(',')).c_str(), options);
   }

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(os.environ.get("SEDNA_BENCH_BIN", ROOT / "build" / "bin"))  # another build's programs, to compare
 sys.path.insert(0, str(ROOT / "bench"))
 import apiserver  # noqa: E402 (beside this file, wherever this is started from)
+import federated  # noqa: E402
 import gm as gm_bench  # noqa: E402
 import home as home_bench  # noqa: E402
 
@@ -221,54 +222,12 @@ def rss(folder: Path) -> Iterator[Figure]:
     yield Figure("rss_worker", ours, "MB", bare, ours / bare, 1.3, upstream="279MB")
 
 
-def peak_megabytes(pid: int) -> float:
-    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024  # type: ignore[index]
+def of_federated(bench: Callable[[Path, Path], Iterator[dict]]) -> Callable[[Path], Iterator[Figure]]:
+    def run(folder: Path) -> Iterator[Figure]:
+        for fields in bench(BIN, folder):
+            yield Figure(**fields)
 
-
-def federated_rounds(command: list[str], mode: str, params: int, clients: int, rounds: int) -> tuple[float, float, float]:
-    """Seconds a round, the server's CPU seconds a round, and its peak memory in MB; the first round warms up."""
-    with process(command, "READY") as (p, line):
-        port = int(re.search(r"(\d+)(/FedAvg)?$", line.strip())[1])  # type: ignore[index]
-        before = cpu_seconds(p.pid)
-        took = tool("federated_load", mode, port, params, clients, rounds)["rounds"]
-        return statistics.median(took[1:]), (cpu_seconds(p.pid) - before) / rounds, peak_megabytes(p.pid)
-
-
-def federated_round(params: int, clients: int, wall: float, cpu: float, memory: float, upstream: str) -> Iterator[Figure]:
-    """A round of N updates of M float32 over HTTP, against a bare TCP server that adds and sends in the same run."""
-    rounds = 6
-    floors, ours = [], []
-    for _ in range(3):
-        floors.append(federated_rounds([str(BIN / "federated_floor"), str(params), str(clients), str(rounds)], "raw", params,
-                                       clients, rounds))
-        ours.append(federated_rounds(
-            [str(BIN / "sedna-worker"), "aggregate", "--port", "0", "--participants", str(clients), "--rounds", str(rounds)],
-            "http", params, clients, rounds))
-    name = f"fl_round_{params // 1000}k_x{clients}"
-    floor = [statistics.median(column) for column in zip(*floors)]
-    value = [statistics.median(column) for column in zip(*ours)]
-    yield Figure(f"{name}_wall", 1e3 * value[0], "ms", 1e3 * floor[0], value[0] / floor[0], wall, upstream=upstream)
-    yield Figure(f"{name}_cpu", 1e3 * value[1], "cpu_ms", 1e3 * floor[1], value[1] / floor[1], cpu)
-    yield Figure(f"{name}_rss", value[2], "MB", floor[2], value[2] / floor[2], memory)
-
-
-def fl_round_small(_: Path) -> Iterator[Figure]:
-    yield from federated_round(10_000, 100, 6, 12, 8, "0.68s")
-
-
-def fl_round_middle(_: Path) -> Iterator[Figure]:
-    yield from federated_round(1_000_000, 10, 2.4, 2.2, 8, "9.1s")
-
-
-def fl_round_large(_: Path) -> Iterator[Figure]:
-    yield from federated_round(25_000_000, 10, 2, 2, 2.1, "88s x2 clients")
-
-
-def fl_rules(_: Path) -> Iterator[Figure]:
-    """Combining 10 updates of 1 M float32, against copying them once."""
-    r = tool("federated_rules_bench", 1_000_000, 10)
-    for rule, target in (("mean", 6), ("strict", 12), ("clip", 10), ("Median", 12), ("TrimmedMean", 12), ("MultiKrum", 16)):
-        yield Figure(f"fl_rule_{rule}", 1e3 * r[rule], "ms", 1e3 * r["copy"], r[rule] / r["copy"], target)
+    return run
 
 
 def fl_learning(kind: str) -> Iterator[Figure]:
@@ -394,10 +353,16 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "rss_home": rss_home,
     "binary_lc": binary_lc,
     "kube_1000_services": kube_1000_services,
-    "fl_round_small": fl_round_small,
-    "fl_round_middle": fl_round_middle,
-    "fl_round_large": fl_round_large,
-    "fl_rules": fl_rules,
+    "fl_round_small": of_federated(federated.round_small),
+    "fl_round_middle": of_federated(federated.round_middle),
+    "fl_round_large": of_federated(federated.round_large),
+    "fl_round_huge": of_federated(federated.round_huge),
+    "fl_rules": of_federated(federated.rules),
+    "fl_selection": of_federated(federated.selection),
+    "fl_fedbuff": of_federated(federated.asynchronous),
+    "fl_growth": of_federated(federated.growth),
+    "fl_resume": of_federated(federated.resume),
+    "fl_1e9": of_federated(federated.round_1e9),
     "fl_convergence": fl_convergence,
     "fl_attacks": fl_attacks,
     "fl_codecs": fl_codecs,
