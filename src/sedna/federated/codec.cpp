@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <span>
 
 #include "sedna/federated/elementwise.hpp"
 #include "sedna/federated/settings.hpp"
@@ -201,56 +202,68 @@ class Decoder {
     return {};
   }
 
-  /// Adds to `values`.
-  void add_to(std::vector<double>& values) const {
-    switch (codec_.kind) {
-      case CodecKind::kBf16:
-      case CodecKind::kFp16: {
-        const auto coded = main_.as<std::uint16_t>();
-        const bool bf16 = codec_.kind == CodecKind::kBf16;
-        for (std::size_t k = 0; k < values.size(); ++k) {
-          values[k] += static_cast<double>(bf16 ? from_bf16(coded[k]) : from_fp16(coded[k]));
-        }
-        return;
+  /// base plus what was coded, block by block: a model in float64 would be twice the model.
+  template <class T>
+  void decode(std::span<const T> base, T* to) const {
+    if (codec_.kind == CodecKind::kTopK) {
+      std::ranges::copy(base, to);
+      const auto coded = main_.as<std::uint16_t>();
+      const auto index = second_->as<std::uint32_t>();
+      for (std::size_t i = 0; i < index.size(); ++i) {
+        to[index[i]] = static_cast<T>(static_cast<double>(to[index[i]]) + static_cast<double>(from_bf16(coded[i])));
       }
-      case CodecKind::kInt8: {
-        const auto coded = main_.as<std::int8_t>();
-        const auto scales = second_->as<float>();
-        for (std::size_t k = 0; k < values.size(); ++k) {
-          values[k] += static_cast<double>(static_cast<float>(coded[k]) * scales[k / kBlock]);
-        }
-        return;
+      return;
+    }
+    float change[kBlock];
+    for (std::size_t first = 0; first < base.size(); first += kBlock) {
+      const std::size_t count = std::min(kBlock, base.size() - first);
+      read_block(first, count, change);
+      for (std::size_t k = 0; k < count; ++k) {
+        to[first + k] = static_cast<T>(static_cast<double>(base[first + k]) + static_cast<double>(change[k]));
       }
-      case CodecKind::kInt4: {
-        const auto packed = main_.as<std::uint8_t>();
-        const auto scales = second_->as<float>();
-        for (std::size_t k = 0; k < values.size(); ++k) {
-          const int level = ((packed[k / 2] >> (4 * (k % 2))) & 15) - 8;
-          values[k] += static_cast<double>(static_cast<float>(level) * scales[k / kBlock]);
-        }
-        return;
-      }
-      case CodecKind::kSign: {
-        const auto bits = main_.as<std::uint8_t>();
-        const auto scales = second_->as<float>();
-        for (std::size_t k = 0; k < values.size(); ++k) {
-          const bool up = ((bits[k / 8] >> (k % 8)) & 1) != 0;
-          values[k] += static_cast<double>(up ? scales[k / kBlock] : -scales[k / kBlock]);
-        }
-        return;
-      }
-      case CodecKind::kTopK: {
-        const auto coded = main_.as<std::uint16_t>();
-        const auto index = second_->as<std::uint32_t>();
-        for (std::size_t i = 0; i < index.size(); ++i) values[index[i]] += static_cast<double>(from_bf16(coded[i]));
-        return;
-      }
-      case CodecKind::kNone:
-        return;
     }
   }
 
  private:
+  /// `first` is a multiple of kBlock. Not for kTopK.
+  void read_block(std::size_t first, std::size_t count, float* to) const {
+    const float scale = second_ == nullptr ? 1.0F : second_->as<float>()[first / kBlock];
+    switch (codec_.kind) {
+      case CodecKind::kBf16: {
+        const auto* const coded = main_.as<std::uint16_t>().data() + first;
+        for (std::size_t k = 0; k < count; ++k) to[k] = from_bf16(coded[k]);
+        return;
+      }
+      case CodecKind::kFp16: {
+        const auto* const coded = main_.as<std::uint16_t>().data() + first;
+        for (std::size_t k = 0; k < count; ++k) to[k] = from_fp16(coded[k]);
+        return;
+      }
+      case CodecKind::kInt8: {
+        const auto* const coded = main_.as<std::int8_t>().data() + first;
+        for (std::size_t k = 0; k < count; ++k) to[k] = static_cast<float>(coded[k]) * scale;
+        return;
+      }
+      case CodecKind::kInt4: {
+        const auto* const packed = main_.as<std::uint8_t>().data() + first / 2;
+        for (std::size_t k = 0; k < count; ++k) {
+          const int level = ((packed[k / 2] >> (4 * (k % 2))) & 15) - 8;
+          to[k] = static_cast<float>(level) * scale;
+        }
+        return;
+      }
+      case CodecKind::kSign: {
+        const auto* const bits = main_.as<std::uint8_t>().data() + first / 8;
+        for (std::size_t k = 0; k < count; ++k) to[k] = ((bits[k / 8] >> (k % 8)) & 1) != 0 ? scale : -scale;
+        return;
+      }
+      case CodecKind::kTopK:
+      case CodecKind::kNone:
+        break;
+    }
+    std::fill_n(to, count, 0.0F);
+  }
+
   const Codec& codec_;
   const Tensor& main_;
   const Tensor* second_;
@@ -367,10 +380,15 @@ Result<Weights> decode_change(const std::vector<Tensor>& coded, const Weights& b
       return Error(ErrorCode::kInvalidArgument, "stands where the model has '" + name_of(base[i], i) + "'", main.name);
     }
     const Decoder decoder(codec, main, each == 2 ? &coded[each * i + 1] : nullptr);
-    std::vector<double> values = doubles_of(base[i]);
-    if (const auto right = decoder.check(values.size()); !right) return right.error();
-    decoder.add_to(values);
-    out.push_back(map_tensor(base[i], [&](std::size_t k, double) { return values[k]; }));
+    if (const auto right = decoder.check(elements_of(base[i])); !right) return right.error();
+    Tensor tensor = base[i];
+    AlignedBuffer buffer(base[i].data.size());
+    with_float(base[i].dtype, [&](auto zero) {
+      using T = decltype(zero);
+      decoder.decode<T>(base[i].as<T>(), reinterpret_cast<T*>(buffer.data()));
+    });
+    tensor.data = std::move(buffer).freeze();
+    out.push_back(std::move(tensor));
   }
   return out;
 }
