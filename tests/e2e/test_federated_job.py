@@ -233,7 +233,7 @@ def test_the_aggregator_moves_to_another_node(running: Home, tmp_path: Path) -> 
 def test_what_is_personal_stays_on_its_node(running: Home) -> None:
     digits(running)
     running.sedna("apply", "-f", "-", text=job(
-        "personal", 6, PROGRAM, epoch_seconds=0.2, late={"name": "carry"},
+        "personal", 6, PROGRAM, epoch_seconds=0.2, transmitter={"http": {}},
         personal={"name": "FedPer", "parameters": [{"key": "tensors", "value": "1"}]}))
     eventually("round 2", lambda: status_of(running, "personal").get("progress", {}).get("round", 0) >= 2, 60)
     running.sedna("delete", "pod", pods(running, "personal", "train")[0]["metadata"]["name"])
