@@ -15,6 +15,9 @@ namespace {
 /// Writes of one transaction: enough to share a flush, few enough that the first of them does not wait for long.
 constexpr std::size_t kGroup = 256;
 
+/// So many writes are not held back any longer: the writer begins while the rest of them comes.
+constexpr std::size_t kWorthAFlush = 16;
+
 thread_local int t_held_wakes = 0;
 
 }  // namespace
@@ -107,6 +110,7 @@ bool Core::erase(const StoredPtr& base, std::shared_ptr<Stored> last, Done done)
 bool Core::propose(const Kind& kind, const std::string& key, const StoredPtr& base, std::shared_ptr<Stored> version,
                    bool removes, Done done) {
   std::optional<Status> refused;
+  bool enough = false;
   {
     const std::unique_lock lock(mutex_);
     Shelf& place = shelf(kind);
@@ -126,11 +130,12 @@ bool Core::propose(const Kind& kind, const std::string& key, const StoredPtr& ba
       pending.done = std::move(done);
       place.in_flight.insert_or_assign(key, InFlight{removes ? nullptr : StoredPtr(version), next_version_});
       queue_.push_back(std::move(pending));
+      enough = queue_.size() == kWorthAFlush;
     }
   }
   if (refused) {
     done(*std::move(refused));  // NOLINT(bugprone-use-after-move): given away only where nothing was refused
-  } else if (t_held_wakes == 0) {
+  } else if (t_held_wakes == 0 || enough) {
     wake_writer();
   }
   return true;
