@@ -56,9 +56,9 @@ struct RawList {
 
 enum class VersionMatch : std::uint8_t { kUnset, kNotOlderThan, kExact };
 
-/// While one lives, the first few writes its thread proposes do not wake the writer (who may take them all the same): whoever holds it
-/// sees to it that Core::wake_writer() is called soon. Without that call the writes wait for the next one, or for
-/// close().
+/// While one lives, the first few writes its thread proposes do not wake the writer (who may take them all the same):
+/// whoever holds it sees to it that Core::wake_writer() is called soon. Without that call the writes wait for the next
+/// one, or for close().
 class HeldWakes {
  public:
   HeldWakes();
