@@ -442,6 +442,7 @@ TEST_F(Federated, TheFieldsOfTheJobBecomeSettings) {
   EXPECT_THAT(json::write(volumes->back().at("hostPath").at("path")), HasSubstr("/mnt/shared/default/digits-"));
 }
 
+// FJ-2.7
 TEST_F(Federated, LateUpdatesAndPersonalTensorsAreTheFieldsOfTheJob) {
   begin(R"(
   late: {name: carry, parameters: [{key: maxStaleness, value: "3"}, {key: staleness, value: hinge}]}
