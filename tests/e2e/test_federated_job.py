@@ -229,22 +229,24 @@ def test_the_aggregator_moves_to_another_node(running: Home, tmp_path: Path) -> 
     assert models[0]["w"].tobytes() == models[1]["w"].tobytes()
 
 
+@pytest.mark.parametrize(("name", "fields"), [("personal", {"transmitter": {"http": {}}}),
+                                              ("carried", {"late": {"name": "carry"}})])  # over upstream's messages
 # FJ-2.7
-def test_what_is_personal_stays_on_its_node(running: Home) -> None:
+def test_what_is_personal_stays_on_its_node(running: Home, name: str, fields: dict) -> None:
     digits(running)
     running.sedna("apply", "-f", "-", text=job(
-        "personal", 6, PROGRAM, epoch_seconds=0.2, transmitter={"http": {}},
+        name, 15, PROGRAM, epoch_seconds=0.2, **fields,
         personal={"name": "FedPer", "parameters": [{"key": "tensors", "value": "1"}]}))
-    eventually("round 2", lambda: status_of(running, "personal").get("progress", {}).get("round", 0) >= 2, 60)
-    running.sedna("delete", "pod", pods(running, "personal", "train")[0]["metadata"]["name"])
-    completed(running, "personal")
-    models = [np.load(next(iter(sorted(folder(running, node).glob("personal/*"))))) for node in EDGES]
+    eventually("round 2", lambda: status_of(running, name).get("progress", {}).get("round", 0) >= 2, 60)
+    running.sedna("delete", "pod", pods(running, name, "train")[0]["metadata"]["name"])
+    completed(running, name)
+    models = [np.load(next(iter(sorted(folder(running, node).glob(f"{name}/*"))))) for node in EDGES]
     assert models[0]["w"].tobytes() == models[1]["w"].tobytes(), "the shared tensor"
     assert not np.allclose(models[0]["b"], models[1]["b"]), "each its own"
     for node in EDGES:
         kept = running.state / "nodes" / node / "var-lib-sedna" / "federated" / "default"
-        assert list(kept.glob("personal-*/workers/run-1-*/*")), "it outlives the worker's Pod"
-    (cloud,) = (running.state / "nodes" / "cloud0" / "var-lib-sedna" / "federated" / "default").glob("personal-*/run-1-*/models")
+        assert list(kept.glob(f"{name}-*/workers/run-1-*/*")), "it outlives the worker's Pod"
+    (cloud,) = (running.state / "nodes" / "cloud0" / "var-lib-sedna" / "federated" / "default").glob(f"{name}-*/run-1-*/models")
     newest = sorted(cloud.glob("round-*"))[-1].read_bytes()
     assert b"weights.0" in newest and b"weights.1" not in newest, "the aggregator has the other one only"
 
