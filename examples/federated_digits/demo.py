@@ -78,7 +78,7 @@ def interpreter_for(framework: str) -> str:
     package = {"pytorch": "torch", "numpy": "numpy"}.get(framework, framework)
     for python in (sys.executable, str(ROOT / "build" / "venv-frameworks" / "bin" / "python")):
         # Looked for, not imported: some take seconds.
-        find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+        find = f"import importlib.util, sys; s = importlib.util.find_spec({package!r}); sys.exit(s is None or s.origin is None)"
         if Path(python).exists() and subprocess.run([python, "-c", find], check=False).returncode == 0:
             return python
     raise SystemExit(f"{package} is not installed, neither here nor in build/venv-frameworks: `script/test frameworks` installs it")

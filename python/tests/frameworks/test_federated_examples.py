@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from harness import ROOT
 
-sys.path[:0] = [str(ROOT / "examples" / "federated_digits"), str(ROOT / "examples")]
-
+before = list(sys.path)
+sys.path.insert(0, str(ROOT / "examples" / "federated_digits"))
 import data  # noqa: E402
 import demo  # noqa: E402
+
+sys.path[:] = before  # the demo looks in examples/, where a folder is called keras
 
 PACKAGES = {"sklearn": "sklearn", "keras": "keras", "pytorch": "torch", "paddle": "paddle", "mindspore": "mindspore"}
 CLIENTS, ROUNDS, EPOCHS = 3, 4, 5
