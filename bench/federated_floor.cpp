@@ -1,5 +1,6 @@
 // The floor of a federated round on this machine: a bare TCP server that receives N updates of M float32, looks for
-// NaN, adds in float64, divides, and sends the model to all. No protocol, no checks, no states. bench/federated.py drives it.
+// NaN, adds in float64, divides, and sends the model to all. No protocol, no checks, no states. bench/federated.py
+// drives it.
 //   federated_floor M N ROUNDS      prints READY port; after the rounds it waits for the end of its input
 #include <arpa/inet.h>
 #include <netinet/in.h>

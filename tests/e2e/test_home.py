@@ -60,7 +60,8 @@ def test_a_service_from_two_files_runs_answers_and_goes(running: Home, models: P
     described = running.sedna("describe", "ji", "two-files")
     for text in ("two-files-little", "MSP", "Running", "Workers", "Conditions"):
         assert text in described
-    assert "edge model loaded" in running.sedna("logs", "ji/two-files")
+    # Running is what its process does; it says what it has loaded a moment later.
+    eventually("the edge worker says so", lambda: "edge model loaded" in running.sedna("logs", "ji/two-files"))
     assert "two-files" in running.sedna("get", "ji")
 
     out = running.sedna("delete", "ji", "two-files")

@@ -103,8 +103,8 @@ void Upstream::configure(AggregationServerOptions& options) const {
 }
 
 void Upstream::check_settings(const std::map<std::string, std::string>& settings) {
-  for (const char* name : {"algorithm", "robust", "late", "clip", "bucket", "strict", "privacy", "codec", "initial-model",
-                           "stop-metric", "stop-target", "stop-patience", "stop-seconds"}) {
+  for (const char* name : {"algorithm", "robust", "late", "clip", "bucket", "strict", "privacy", "codec",
+                           "initial-model", "stop-metric", "stop-target", "stop-patience", "stop-seconds"}) {
     if (settings.contains(name)) {
       throw Error(ErrorCode::kInvalidArgument, "is said by the aggregator above, for the whole job", name);
     }
