@@ -75,15 +75,8 @@ def split(alpha: float, seed: int, clients: int = 10) -> Split:
     x, y, test_x, test_y = data.digits(seed)
     random = np.random.RandomState(seed)
     random.permutation(len(x) + len(test_x))  # what digits() has drawn
-    while True:
-        parts: list[list[int]] = [[] for _ in range(clients)]
-        for digit in range(10):
-            members = random.permutation(np.flatnonzero(y == digit))
-            cuts = (np.cumsum(random.dirichlet([alpha] * clients))[:-1] * len(members)).astype(int)
-            for part, piece in zip(parts, np.split(members, cuts)):
-                part.extend(piece.tolist())
-        if min(map(len, parts)) >= data.FEWEST:
-            return Split([Holder(x[part], y[part]) for part in parts], test_x, test_y, seed)
+    parts = data.draw_parts(y, clients, alpha, random)
+    return Split([Holder(x[part], y[part]) for part in parts], test_x, test_y, seed)
 
 
 def network(digits: Split, client: int) -> Network:

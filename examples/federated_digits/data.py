@@ -23,7 +23,11 @@ def digits(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def dirichlet_parts(y: np.ndarray, clients: int, alpha: float, seed: int) -> list[np.ndarray]:
     """Which samples each client holds: every class is shared out by its own Dirichlet(alpha) draw, again until no client
     is left with fewer than ten."""
-    random = np.random.RandomState(seed)
+    return [np.array(sorted(part)) for part in draw_parts(y, clients, alpha, np.random.RandomState(seed))]
+
+
+def draw_parts(y: np.ndarray, clients: int, alpha: float, random: np.random.RandomState) -> list[list[int]]:
+    """The same from a stream that has been drawn from already, in the order in which they are drawn."""
     while True:
         parts: list[list[int]] = [[] for _ in range(clients)]
         for digit in range(10):
@@ -32,7 +36,7 @@ def dirichlet_parts(y: np.ndarray, clients: int, alpha: float, seed: int) -> lis
             for part, piece in zip(parts, np.split(members, cuts)):
                 part.extend(piece.tolist())
         if min(len(part) for part in parts) >= FEWEST:
-            return [np.array(sorted(part)) for part in parts]
+            return parts
 
 
 def write(folder: Path, clients: int, alpha: float, seed: int) -> list[np.ndarray]:

@@ -18,10 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processes import sedna_worker
 from programs import ROOT
 
 if not any((Path(folder) / "sedna").is_dir() for folder in sys.path):
     sys.path.insert(0, str(ROOT / "python"))
+
+# Sums that do not depend on who comes first: models are compared bit for bit.
+STRICT = ("--strict", "true", "--lease", "5")
 
 
 def shim(folder: Path) -> str:
@@ -189,3 +193,13 @@ def link(port: int, **how: Any) -> Iterator[Link]:
         yield it
     finally:
         it.close()
+
+
+def undisturbed(clients: int, rounds: int, size: int = 6) -> bytes:
+    """The model of the job when nothing happens."""
+    with sedna_worker("aggregate", "--port", "0", "--participants", str(clients), "--rounds", str(rounds), *STRICT) as server:
+        trainers = [Trainer(server.port, i, size) for i in range(clients)]
+        models = {t.join().final for t in trainers}
+        assert server.process.wait(timeout=30) == 0
+    assert len(models) == 1
+    return models.pop()

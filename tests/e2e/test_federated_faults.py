@@ -17,23 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import Trainer, ask, beginning, put, shim, update_bytes
+from faults import STRICT, Trainer, ask, beginning, put, shim, undisturbed, update_bytes
 from processes import sedna_worker
 from programs import ROOT, WORKER, eventually
 
-STRICT = ("--strict", "true", "--lease", "5")
 
-
-def undisturbed(clients: int, rounds: int, size: int = 6) -> bytes:
-    with sedna_worker("aggregate", "--port", "0", "--participants", str(clients), "--rounds", str(rounds), *STRICT) as server:
-        trainers = [Trainer(server.port, i, size) for i in range(clients)]
-        models = {t.join().final for t in trainers}
-        assert server.process.wait(timeout=30) == 0
-    assert len(models) == 1
-    return models.pop()
-
-
-# FL-2.9
 @pytest.mark.parametrize("durability", ["round", "update"])
 # FL-2.9
 def test_the_aggregator_dies_before_every_write_to_its_folder(tmp_path: Path, durability: str) -> None:

@@ -14,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import Trainer, ask, beginning, link, put, step, update_bytes
+from faults import STRICT, Trainer, ask, beginning, link, put, step, undisturbed, update_bytes
 from processes import Worker, sedna_worker
 from programs import eventually
-
-STRICT = ("--strict", "true", "--lease", "5")
 
 CLIENT = """
 import sys
@@ -33,15 +31,6 @@ def process(port: int, number: int, size: int) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}", "LOG_LEVEL": "WARNING"}
     return subprocess.Popen([sys.executable, "-c", CLIENT, str(port), str(number), str(size)], env=env,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def undisturbed(clients: int, rounds: int, size: int) -> bytes:
-    with sedna_worker("aggregate", "--port", "0", "--participants", str(clients), "--rounds", str(rounds), *STRICT) as server:
-        trainers = [Trainer(server.port, i, size) for i in range(clients)]
-        models = {t.join().final for t in trainers}
-        assert server.process.wait(timeout=30) == 0
-    assert len(models) == 1
-    return models.pop()
 
 
 def outcomes(server: Worker) -> dict[str, int]:
